@@ -1,0 +1,25 @@
+// Package tree is the part of the file system that a guest can reach: one
+// tree "/" joined from an image's flattened tree, a container's own upper
+// level, the mounts inside it, and a few default files.
+//
+// It works on directory descriptors and plain system calls, as an ordinary
+// user or as root, without namespaces, kernel overlays or mounts. Whatever the
+// guest writes, and whatever happens beside it (a folder swapped for a link, a
+// rename above a walk), nothing outside those folders is opened.
+//
+// # Paths
+//
+// A path is relative to a Dir. Written absolute, or climbing above its Dir, it
+// is ErrNotCapable, as WASI demands. The body of a symbolic link that is
+// absolute or climbs resolves against the tree's root and never above it, as
+// in a chroot, because images contain such links.
+//
+// # What is refused
+//
+// Kernel file systems (procfs, sysfs, cgroup, debugfs, devpts and others) are
+// EACCES wherever they show up, because writing to /proc/self/mem or sysfs is
+// a way out of any sandbox. Sockets, FIFOs and devices are never opened
+// (EACCES); /dev/null and its harmless relatives are the exception.
+//
+// The package must not know WebAssembly, WASI's numbers, images or containers.
+package tree
