@@ -57,7 +57,19 @@ func (t ValueType) String() string {
 	case ExternRef:
 		return "externref"
 	}
+	if t >= 0x63 && t <= 0x74 {
+		return "ref" // the references of later proposals, which no host function takes
+	}
 	return fmt.Sprintf("valuetype(%#x)", byte(t))
+}
+
+// Slots is the number of u64 slots that a list of values takes.
+func Slots(ts []ValueType) int {
+	n := 0
+	for _, t := range ts {
+		n += t.Slots()
+	}
+	return n
 }
 
 // FuncType is the type of a function.

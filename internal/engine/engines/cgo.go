@@ -1,0 +1,15 @@
+//go:build cgo && linux && (amd64 || arm64)
+
+package engines
+
+import (
+	"wherry/internal/engine"
+	"wherry/internal/engine/wasmtime"
+)
+
+var choices = []choice{
+	{wasmtime.Name, func() (engine.Engine, error) { return wasmtime.New(), nil }},
+}
+
+// ParseText turns a module in the text format into the binary format.
+func ParseText(wat []byte) ([]byte, error) { return wasmtime.ParseText(wat) }
