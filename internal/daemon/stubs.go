@@ -68,8 +68,8 @@ func (d *Daemon) ContainerExport(ctx context.Context, id string, w io.Writer) er
 func (d *Daemon) ContainerStatPath(ctx context.Context, id, path string) (res container.PathStat, err error) {
 	return res, errdefs.ErrNotImplemented
 }
-func (d *Daemon) ContainerArchive(ctx context.Context, id, path string) (res io.ReadCloser, err error) {
-	return res, errdefs.ErrNotImplemented
+func (d *Daemon) ContainerArchive(ctx context.Context, id, path string) (res io.ReadCloser, st container.PathStat, err error) {
+	return res, st, errdefs.ErrNotImplemented
 }
 func (d *Daemon) ContainerExtract(ctx context.Context, id, path string, o ExtractOptions, tar io.Reader) error {
 	return errdefs.ErrNotImplemented

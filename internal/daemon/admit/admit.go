@@ -1,0 +1,117 @@
+// Package admit decides which of Docker's container settings a WebAssembly
+// program can have: each one works, is true of every such program anyway, is
+// taken with a warning that it is not enforced, or is refused with a sentence.
+// Nothing is dropped in silence.
+//
+// It must not know how a container runs.
+package admit
+
+import (
+	"strings"
+
+	"github.com/moby/moby/api/types/container"
+
+	"wherry/internal/daemon/fault"
+)
+
+// verdict is what becomes of a setting.
+type verdict int
+
+const (
+	// works: another part of the engine reads it.
+	works verdict = iota
+	// holds: what it asks for is so for every WebAssembly program, or concerns
+	// only things that such a program has no way to reach.
+	holds
+	// warns: it is recorded and shown, and not enforced; the answer to create
+	// says so.
+	warns
+	// refused: create fails.
+	refused
+)
+
+// rule is a row of the tables: a field by its name in Docker's API.
+type rule struct {
+	field   string
+	verdict verdict
+	// why is the warning or the refusal; for the others a note to the reader.
+	why string
+	// set tells whether the request uses the setting in the way that is warned
+	// of or refused; nil for settings that work or hold in every form.
+	set func(request) bool
+}
+
+type request struct {
+	c *container.Config
+	h *container.HostConfig
+}
+
+// Check answers the warnings that the settings deserve, or the refusal of the
+// first that cannot be had.
+func Check(c *container.Config, h *container.HostConfig) ([]string, error) {
+	r := request{c, h}
+	var warnings []string
+	for _, table := range [][]rule{hostRules, resourceRules, configRules} {
+		for _, rule := range table {
+			if rule.set == nil || !rule.set(r) {
+				continue
+			}
+			switch rule.verdict {
+			case warns:
+				warnings = append(warnings, rule.why)
+			case refused:
+				return nil, fault.Invalid("%s", rule.why)
+			}
+		}
+	}
+	if err := values(c, h); err != nil {
+		return nil, err
+	}
+	return warnings, nil
+}
+
+// minMemory is the smallest limit that Docker takes, in bytes.
+const minMemory = 6 << 20
+
+// values checks settings that work, but not with every value.
+func values(c *container.Config, h *container.HostConfig) error {
+	if h.Memory < 0 || (h.Memory > 0 && h.Memory < minMemory) {
+		return fault.Invalid("Minimum memory limit allowed is 6MB, found %d bytes", h.Memory)
+	}
+	if h.MemorySwap > 0 && h.Memory == 0 {
+		return fault.Invalid("You should always set the Memory limit when using Memoryswap limit, see usage")
+	}
+	if err := container.ValidateRestartPolicy(h.RestartPolicy); err != nil {
+		return fault.Invalid("%w", err)
+	}
+	if h.AutoRemove && !h.RestartPolicy.IsNone() {
+		return fault.Invalid("can't create 'AutoRemove' container with restart policy")
+	}
+	if c.StopTimeout != nil && *c.StopTimeout < -1 {
+		return fault.Invalid("invalid stop timeout %d: want seconds, or -1 for no end", *c.StopTimeout)
+	}
+	if h.VolumeDriver != "" && h.VolumeDriver != "local" {
+		return fault.NotFound("error looking up volume plugin %s: plugin %q not found; only \"local\" is built in", h.VolumeDriver, h.VolumeDriver)
+	}
+	if err := network(h); err != nil {
+		return err
+	}
+	if err := ports(h); err != nil {
+		return err
+	}
+	if err := logging(h.LogConfig); err != nil {
+		return err
+	}
+	for _, e := range c.Env {
+		if e == "" || strings.HasPrefix(e, "=") {
+			return fault.Invalid("invalid environment variable: %q: want NAME=value", e)
+		}
+		if strings.ContainsRune(e, 0) {
+			return fault.Invalid("invalid environment variable: %q contains a zero byte", e)
+		}
+	}
+	if c.WorkingDir != "" && !strings.HasPrefix(c.WorkingDir, "/") {
+		return fault.Invalid("the working directory '%s' is invalid, it needs to be an absolute path", c.WorkingDir)
+	}
+	return nil
+}
