@@ -112,6 +112,10 @@ var ourNames = strings.NewReplacer(
 )
 
 func inOurName(text string) string {
+	if strings.Contains(text, "rror response from daemon: ") {
+		// The request was well-formed: how to write one is no help.
+		text, _, _ = strings.Cut(text, "\n\nRun '")
+	}
 	if rest, ok := strings.CutPrefix(text, "docker: "); ok {
 		text = "wherry: " + rest
 	}

@@ -1,13 +1,11 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/docker/cli/cli"
 	"github.com/docker/cli/cli/command"
-	"github.com/docker/cli/cli/command/commands"
 	cliflags "github.com/docker/cli/cli/flags"
 	"github.com/spf13/cobra"
 
@@ -63,15 +61,15 @@ func newRoot(docker *command.DockerCli, engine *engine) *cobra.Command {
 		return docker.Initialize(opts)
 	}
 
-	all := &cobra.Command{Use: "wherry"}
-	commands.AddCommands(all, docker)
-	for _, c := range all.Commands() {
-		all.RemoveCommand(c)
-		if offered(c) {
+	for _, make := range registered {
+		if c := make(docker); offered(c) {
 			root.AddCommand(c)
 		}
 	}
-	for _, c := range ownCommands(docker, engine) {
+	root.AddCommand(ownCommands(docker, engine)...)
+	for verb, reason := range missing {
+		c := &cobra.Command{Use: verb}
+		refuse(c, reason)
 		root.AddCommand(c)
 	}
 	root.SetHelpCommand(help)
@@ -136,10 +134,6 @@ func words(s string) map[string]bool {
 // not built in it.
 func offered(c *cobra.Command) bool {
 	name := c.Name()
-	if reason, ok := missing[name]; ok {
-		refuse(c, reason)
-		return true
-	}
 	lacks, ok := nouns[name]
 	if !ok {
 		return verbs[name]
@@ -173,11 +167,16 @@ func refuse(c *cobra.Command, reason string) {
 
 // unknown is a verb that nobody has.
 func unknown(verb string) error {
-	return errors.New(fmt.Sprintf("unknown command: wherry %s\n\nRun 'wherry --help' for more information", verb))
+	return fmt.Errorf("unknown command: wherry %s\n\nRun 'wherry --help' for more information", verb)
 }
+
+// texts are what docker/cli's help says of Docker where Wherry is meant.
+var texts = strings.NewReplacer("Manage Docker", "Manage the engine", "the Docker version", "version",
+	"Docker objects", "containers, images and volumes", "docker ", "wherry ", "Docker daemon", "engine")
 
 // rename lets help texts show wherry's name for its own commands.
 func rename(c *cobra.Command) {
+	c.Short, c.Long = texts.Replace(c.Short), texts.Replace(c.Long)
 	if a := c.Annotations["aliases"]; a != "" {
 		c.Annotations["aliases"] = strings.ReplaceAll(a, "docker ", "wherry ")
 	}
