@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"wherry/examples/stream"
 )
 
 const greeting = "Hello from wasi/wasm\n"
@@ -109,29 +111,11 @@ func hold(t *testing.T, addr string, n int) {
 	}
 }
 
-// pattern gives the bytes that the example servers send for /bytes/N and that
-// the tests send them: see examples/README.md.
-type pattern struct{ at, n int64 }
-
-func (p *pattern) Read(b []byte) (int, error) {
-	if p.at == p.n {
-		return 0, io.EOF
-	}
-	if rest := p.n - p.at; int64(len(b)) > rest {
-		b = b[:rest]
-	}
-	for i := range b {
-		b[i] = patternByte(p.at + int64(i))
-	}
-	p.at += int64(len(b))
-	return len(b), nil
-}
-
 // transfer moves n bytes each way and compares the SHA-256 of both ends.
 func transfer(t *testing.T, addr string, n int64) {
 	t.Helper()
 	want := sha256.New()
-	if _, err := io.Copy(want, &pattern{n: n}); err != nil {
+	if _, err := io.Copy(want, stream.New(uint64(n))); err != nil {
 		t.Fatal(err)
 	}
 	digest := hex.EncodeToString(want.Sum(nil))
@@ -153,7 +137,7 @@ func transfer(t *testing.T, addr string, n int64) {
 	t.Logf("out: %.0f MB/s", float64(n)/1e6/time.Since(begin).Seconds())
 
 	begin = time.Now()
-	req, err := http.NewRequest(http.MethodPost, "http://"+addr+"/sha256", &pattern{n: n})
+	req, err := http.NewRequest(http.MethodPost, "http://"+addr+"/sha256", stream.New(uint64(n)))
 	if err != nil {
 		t.Fatal(err)
 	}

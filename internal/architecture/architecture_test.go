@@ -78,7 +78,7 @@ var may = map[string][]string{
 	"guest":                      {},
 	"examples":                   {"guest"},
 	"bench":                      {"internal/engine", "internal/wasi", "internal/testutil"},
-	"test":                       {"internal/testutil"},
+	"test":                       {"internal/testutil", "examples"},
 	"internal/wasi/preview1":     {"internal/engine", "internal/wasi/host"},
 	"internal/wasi/host/tree":    {},
 	"internal/wasi/host/socket":  {},
