@@ -30,12 +30,18 @@ type Engine struct {
 // containers, shims and files are gone, also when the test failed.
 func Start(t testing.TB) *Engine {
 	t.Helper()
+	return StartFrom(t, Programs(t))
+}
+
+// StartFrom is Start for programs of another folder, such as another CPU's.
+func StartFrom(t testing.TB, bin string) *Engine {
+	t.Helper()
 	// A socket's path may have 107 bytes; a test's own folder is often longer.
 	dir, err := os.MkdirTemp("", "wherry")
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := &Engine{Dir: dir, Bin: Programs(t), tb: t}
+	e := &Engine{Dir: dir, Bin: bin, tb: t}
 	t.Cleanup(e.destroy)
 	e.StartDaemon()
 	return e
