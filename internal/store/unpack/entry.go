@@ -1,0 +1,334 @@
+package unpack
+
+import (
+	"archive/tar"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/containerd/errdefs"
+	digest "github.com/opencontainers/go-digest"
+)
+
+// Whiteouts (OCI image-spec, layer.md, "Whiteouts").
+const (
+	whiteout = ".wh."
+	opaque   = ".wh..wh..opq"
+	// metadata begins names that aufs kept for itself.
+	metadata = ".wh..wh."
+)
+
+// maxLinks is how many symbolic links a parent folder may lead through.
+const maxLinks = 40
+
+// entry unpacks one entry.
+func (x *extractor) entry(h *tar.Header, r io.Reader) error {
+	name, err := relative(h.Name)
+	if err != nil {
+		return err
+	}
+	if name == "." {
+		return nil
+	}
+	dir, err := x.parent(path.Dir(name))
+	if err != nil {
+		return err
+	}
+	base := path.Base(name)
+	if strings.HasPrefix(base, whiteout) {
+		return x.whiteout(dir, base)
+	}
+	p := path.Join(dir, base)
+	switch h.Typeflag {
+	case tar.TypeDir:
+		err = x.folder(p, h)
+	case tar.TypeReg, '\x00', tar.TypeGNUSparse:
+		err = x.file(p, h, r)
+	case tar.TypeSymlink:
+		err = x.symlink(p, h)
+	case tar.TypeLink:
+		err = x.hardlink(p, h)
+	case tar.TypeBlock, tar.TypeChar:
+		x.result.Skipped["device nodes"]++
+		return nil
+	case tar.TypeFifo:
+		x.result.Skipped["named pipes"]++
+		return nil
+	case tar.TypeXGlobalHeader:
+		return nil
+	default:
+		return fmt.Errorf("the type %q of entry is unknown: %w", h.Typeflag, errdefs.ErrInvalidArgument)
+	}
+	x.own[p] = true
+	return err
+}
+
+// relative cleans a name to a path below the root. Absolute names are taken
+// as relative to it, as everyone does; names that climb out are refused.
+func relative(name string) (string, error) {
+	if strings.ContainsRune(name, 0) || len(name) > 4096 {
+		return "", fmt.Errorf("the name is no file name: %w", errdefs.ErrInvalidArgument)
+	}
+	p := path.Clean(strings.TrimLeft(name, "/"))
+	if p == ".." || strings.HasPrefix(p, "../") {
+		return "", fmt.Errorf("the name leads out of the image: %w", errdefs.ErrInvalidArgument)
+	}
+	return p, nil
+}
+
+// parent finds the folder that an entry goes into, and makes what is missing.
+// Links on the way, absolute ones too, lead where they would inside the image.
+func (x *extractor) parent(dir string) (string, error) {
+	todo := strings.Split(dir, "/")
+	at, links := ".", 0
+	for len(todo) > 0 {
+		name := todo[0]
+		todo = todo[1:]
+		switch name {
+		case "", ".":
+			continue
+		case "..":
+			at = path.Dir(at)
+			continue
+		}
+		next := path.Join(at, name)
+		fi, err := x.root.Lstat(next)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			if err := x.root.Mkdir(next, 0o755); err != nil {
+				return "", err
+			}
+			if err := x.root.Chmod(next, 0o755); err != nil {
+				return "", err
+			}
+			at = next
+		case err != nil:
+			return "", err
+		case fi.IsDir():
+			at = next
+		case fi.Mode()&fs.ModeSymlink != 0:
+			if links++; links > maxLinks {
+				return "", fmt.Errorf("too many levels of symbolic links: %w", errdefs.ErrInvalidArgument)
+			}
+			target, err := x.root.Readlink(next)
+			if err != nil {
+				return "", err
+			}
+			if path.IsAbs(target) {
+				at = "."
+			}
+			todo = append(strings.Split(target, "/"), todo...)
+		default:
+			return "", fmt.Errorf("%s is a file, not a folder: %w", shorten(next), errdefs.ErrInvalidArgument)
+		}
+	}
+	return at, nil
+}
+
+// remove takes away what is at p, and what is known of it.
+func (x *extractor) remove(p string) error {
+	if err := x.root.RemoveAll(p); err != nil {
+		return err
+	}
+	abs := "/" + p
+	for k := range x.result.Digests {
+		if k == abs || strings.HasPrefix(k, abs+"/") {
+			delete(x.result.Digests, k)
+		}
+	}
+	return nil
+}
+
+// whiteout takes away what lower layers had.
+func (x *extractor) whiteout(dir, base string) error {
+	switch {
+	case base == opaque:
+		return x.clear(dir)
+	case strings.HasPrefix(base, metadata):
+		return nil
+	}
+	name := strings.TrimPrefix(base, whiteout)
+	if name == "" || name == "." || name == ".." {
+		return fmt.Errorf("the whiteout names nothing: %w", errdefs.ErrInvalidArgument)
+	}
+	if p := path.Join(dir, name); !x.own[p] {
+		return x.remove(p)
+	}
+	return nil
+}
+
+// clear empties a folder of everything that the current layer did not make.
+func (x *extractor) clear(dir string) error {
+	f, err := x.root.Open(dir)
+	if err != nil {
+		return err
+	}
+	names, err := f.Readdirnames(-1)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	for _, n := range names {
+		p := path.Join(dir, n)
+		if !x.madeIn(p) {
+			if err := x.remove(p); err != nil {
+				return err
+			}
+			continue
+		}
+		// A folder may hold both what this layer made and older things.
+		if fi, err := x.root.Lstat(p); err == nil && fi.IsDir() {
+			if err := x.clear(p); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// madeIn reports whether the current layer made p or something below.
+func (x *extractor) madeIn(p string) bool {
+	if x.own[p] {
+		return true
+	}
+	for k := range x.own {
+		if strings.HasPrefix(k, p+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+// folder makes a folder, or keeps the one that is there.
+func (x *extractor) folder(p string, h *tar.Header) error {
+	fi, err := x.root.Lstat(p)
+	if err == nil && !fi.IsDir() {
+		if err = x.remove(p); err == nil {
+			err = fs.ErrNotExist
+		}
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		err = x.root.Mkdir(p, 0o755)
+	}
+	if err != nil {
+		return err
+	}
+	x.times = append(x.times, dirTime{p, modTime(h)})
+	// The owner must be able to look in, or nobody could unpack or remove it.
+	return x.root.Chmod(p, fs.FileMode(h.Mode)&0o777|0o700)
+}
+
+// file writes a regular file.
+func (x *extractor) file(p string, h *tar.Header, r io.Reader) error {
+	if h.Size < 0 || h.Size > x.limits.Bytes-x.result.Size {
+		return fmt.Errorf("%w: files of more than %d bytes", ErrLimit, x.limits.Bytes)
+	}
+	if err := x.remove(p); err != nil {
+		return err
+	}
+	f, err := x.root.OpenFile(p, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	d, err := writeModule(f, r, p)
+	if err == nil {
+		err = f.Chmod(fs.FileMode(h.Mode)&0o777 | 0o600)
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	x.result.Size += h.Size
+	if d != "" {
+		x.result.Digests["/"+p] = d
+	}
+	t := modTime(h)
+	return x.root.Chtimes(p, t, t)
+}
+
+// writeModule writes a file and answers its digest if it is a module.
+func writeModule(w io.Writer, r io.Reader, name string) (digest.Digest, error) {
+	head := make([]byte, 4)
+	n, err := io.ReadFull(r, head)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return "", damaged(err)
+	}
+	all := io.MultiReader(bytes.NewReader(head[:n]), r)
+	if string(head[:n]) != "\x00asm" && !strings.HasSuffix(name, ".wasm") && !strings.HasSuffix(name, ".wat") {
+		_, err := io.Copy(w, all)
+		return "", damagedCopy(err)
+	}
+	hash := digest.Canonical.Digester()
+	if _, err := io.Copy(io.MultiWriter(w, hash.Hash()), all); err != nil {
+		return "", damagedCopy(err)
+	}
+	return hash.Digest(), nil
+}
+
+func damagedCopy(err error) error {
+	if err == nil {
+		return nil
+	}
+	return damaged(err)
+}
+
+// symlink writes a link; its body is the image's own affair.
+func (x *extractor) symlink(p string, h *tar.Header) error {
+	if h.Linkname == "" || len(h.Linkname) > 4096 {
+		return fmt.Errorf("the link leads nowhere: %w", errdefs.ErrInvalidArgument)
+	}
+	if err := x.remove(p); err != nil {
+		return err
+	}
+	return x.root.Symlink(h.Linkname, p)
+}
+
+// hardlink gives a file of the image, and nothing else, another name.
+func (x *extractor) hardlink(p string, h *tar.Header) error {
+	name, err := relative(h.Linkname)
+	if err != nil {
+		return fmt.Errorf("a hard link to %q: %w", shorten(h.Linkname), err)
+	}
+	dir, err := x.parent(path.Dir(name))
+	if err != nil {
+		return err
+	}
+	old := path.Join(dir, path.Base(name))
+	fi, err := x.root.Lstat(old)
+	if err != nil {
+		return fmt.Errorf("a hard link to %q, which is not there: %w", shorten(h.Linkname), errdefs.ErrInvalidArgument)
+	}
+	if old == p {
+		return nil
+	}
+	if fi.Mode()&fs.ModeSymlink != 0 {
+		target, err := x.root.Readlink(old)
+		if err != nil {
+			return err
+		}
+		return x.symlink(p, &tar.Header{Linkname: target})
+	}
+	if !fi.Mode().IsRegular() {
+		return fmt.Errorf("a hard link to %q, which is not a file: %w", shorten(h.Linkname), errdefs.ErrInvalidArgument)
+	}
+	if err := x.remove(p); err != nil {
+		return err
+	}
+	if d, ok := x.result.Digests["/"+old]; ok {
+		x.result.Digests["/"+p] = d
+	}
+	return x.root.Link(old, p)
+}
+
+// modTime is an entry's time, within what file systems can hold.
+func modTime(h *tar.Header) time.Time {
+	t := h.ModTime
+	if t.Before(time.Unix(0, 0)) || t.After(time.Unix(1<<33, 0)) {
+		return time.Unix(0, 0)
+	}
+	return t
+}
