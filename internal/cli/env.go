@@ -11,6 +11,8 @@ import (
 // ownCommands are the verbs that docker doesn't have, or not so.
 func ownCommands(docker command.Cli, engine *engine) []*cobra.Command {
 	return []*cobra.Command{
+		newBuildCommand(docker),
+		newInitCommand(docker),
 		newDaemonCommand(engine),
 		newEnvCommand(docker, engine),
 	}
