@@ -83,6 +83,26 @@ func (t FuncType) Equal(u FuncType) bool {
 		string(valueBytes(t.Results)) == string(valueBytes(u.Results))
 }
 
+// CheckParams tells what is wrong with the parameters of a call from the host:
+// their number, or a reference that is not null. The host has no references to
+// give, and a made-up one would be a pointer that an engine follows.
+func (t FuncType) CheckParams(name string, params []uint64) error {
+	if want := Slots(t.Params); len(params) != want {
+		return fmt.Errorf("call of %q: got %d parameter slots, want %d for %s", name, len(params), want, t)
+	}
+	for _, v := range t.Params {
+		switch v {
+		case I32, I64, F32, F64, V128:
+		default:
+			if params[0] != 0 {
+				return fmt.Errorf("call of %q: only a null %s can be passed", name, v)
+			}
+		}
+		params = params[v.Slots():]
+	}
+	return nil
+}
+
 func valueBytes(ts []ValueType) []byte {
 	b := make([]byte, len(ts))
 	for i, t := range ts {

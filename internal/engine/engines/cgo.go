@@ -5,10 +5,12 @@ package engines
 import (
 	"wherry/internal/engine"
 	"wherry/internal/engine/wasmtime"
+	"wherry/internal/engine/wazero"
 )
 
 var choices = []choice{
 	{wasmtime.Name, func() (engine.Engine, error) { return wasmtime.New(), nil }},
+	{wazero.Name, openWazero},
 }
 
 // ParseText turns a module in the text format into the binary format.

@@ -11,6 +11,7 @@ import (
 	"github.com/containerd/errdefs"
 
 	"wherry/internal/engine"
+	"wherry/internal/engine/wazero"
 )
 
 // choice is an engine of this build.
@@ -40,4 +41,12 @@ func Open(name string) (engine.Engine, error) {
 		}
 	}
 	return nil, fmt.Errorf("no engine %q in this build, it has %s: %w", name, strings.Join(Names(), " and "), errdefs.ErrNotFound)
+}
+
+func openWazero() (engine.Engine, error) {
+	e, err := wazero.New()
+	if err != nil {
+		return nil, err
+	}
+	return e, nil
 }

@@ -22,6 +22,12 @@ func (s *Signature) Append(b []byte) []byte {
 		b = appendType(b, ex.Type)
 		b = binary.AppendUvarint(b, uint64(s.Reexports[i]+1))
 	}
+	for _, list := range [][]engine.ExternType{s.Memories, s.Tables} {
+		b = binary.AppendUvarint(b, uint64(len(list)))
+		for _, t := range list {
+			b = appendType(b, t)
+		}
+	}
 	return b
 }
 
@@ -36,6 +42,9 @@ func Decode(data []byte) (*Signature, error) {
 		s.Exports = append(s.Exports, engine.Export{Name: r.name(), Type: readType(r)})
 		s.Reexports = append(s.Reexports, int(r.u32())-1)
 	})
+	for _, list := range []*[]engine.ExternType{&s.Memories, &s.Tables} {
+		r.each(func() { *list = append(*list, readType(r)) })
+	}
 	for _, i := range s.Reexports {
 		if i >= len(s.Imports) {
 			r.bad = true

@@ -45,7 +45,13 @@ func Parse(wasm []byte) (*Signature, error) {
 			break // nothing behind the exports has types that count here
 		}
 	}
+	p.sig.Tables, p.sig.Memories = p.defined(engine.KindTable), p.defined(engine.KindMemory)
 	return p.sig, nil
+}
+
+// defined are the entries of an index space that are not imported.
+func (p *parser) defined(k engine.ExternKind) []engine.ExternType {
+	return p.spaces[k].types[len(p.spaces[k].imports):]
 }
 
 // parser collects the index spaces of a module. Imports come first in each, so

@@ -25,6 +25,8 @@ type Signature struct {
 	// Reexports has, for each export, the index of the import that it hands
 	// on, or -1 for something of the module's own.
 	Reexports []int
+	// Memories and Tables are the module's own, exported or not.
+	Memories, Tables []engine.ExternType
 }
 
 // Export finds an export by name; i is its index, or -1.

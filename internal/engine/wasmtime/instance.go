@@ -116,35 +116,21 @@ func (in *Instance) Call(ctx context.Context, name string, params ...uint64) ([]
 		return nil, fmt.Errorf("%w: function %q", engine.ErrNoExport, name)
 	}
 	typ := in.sig.Exports[i].Type.Func
-	slots, err := spread(name, typ, params)
-	if err != nil {
+	if err := typ.CheckParams(name, params); err != nil {
 		return nil, err
 	}
-	return in.store.call(&x, typ, slots)
+	return in.store.call(&x, typ, spread(typ, params))
 }
 
 // spread lays parameters out in wasmtime's 16-byte slots, with room for the
 // results in the same place.
-func spread(name string, t engine.FuncType, params []uint64) ([]slot, error) {
-	if want := engine.Slots(t.Params); len(params) != want {
-		return nil, fmt.Errorf("call of %q: got %d parameter slots, want %d for %s", name, len(params), want, t)
-	}
+func spread(t engine.FuncType, params []uint64) []slot {
 	slots := make([]slot, max(len(t.Params), len(t.Results)))
 	for i, v := range t.Params {
-		switch v {
-		case engine.V128:
-			slots[i] = slot{params[0], params[1]}
-		case engine.I32, engine.I64, engine.F32, engine.F64:
-			slots[i] = slot{params[0]}
-		default:
-			// A made-up reference would be a pointer that wasmtime follows.
-			if params[0] != 0 {
-				return nil, fmt.Errorf("call of %q: only a null %s can be passed", name, v)
-			}
-		}
-		params = params[v.Slots():]
+		n := copy(slots[i][:], params[:v.Slots()])
+		params = params[n:]
 	}
-	return slots, nil
+	return slots
 }
 
 // slot is a wasmtime_val_raw_t: 16 bytes, a value in the low ones.

@@ -18,6 +18,7 @@ import (
 // Store is a wasmtime store.
 type Store struct {
 	engine  *C.wasm_engine_t
+	limits  engine.Limits
 	stack   C.size_t
 	ptr     *C.wasmtime_store_t // nil once closed
 	context *C.wasmtime_context_t
@@ -35,7 +36,7 @@ type Store struct {
 var _ engine.Store = (*Store)(nil)
 
 func newStore(v *C.wasm_engine_t, l engine.Limits) *Store {
-	s := &Store{engine: v, stack: C.size_t(l.StackBytes), ptr: C.wasmtime_store_new(v, nil, nil)}
+	s := &Store{engine: v, limits: l, stack: C.size_t(l.StackBytes), ptr: C.wasmtime_store_new(v, nil, nil)}
 	s.context = C.wasmtime_store_context(s.ptr)
 	limit := func(n uint64) C.int64_t {
 		if n == 0 || n > math.MaxInt64 {
@@ -81,6 +82,9 @@ func (s *Store) Instantiate(ctx context.Context, m engine.Module, resolve engine
 	}
 	if s.ptr == nil {
 		return nil, errClosed
+	}
+	if err := mod.sig.Fits(s.limits); err != nil {
+		return nil, fmt.Errorf("instantiate: %w", err)
 	}
 	code, err := mod.in(s.engine)
 	if err != nil {
