@@ -29,7 +29,8 @@ type Config struct {
 	// a target's links are followed inside the tree, and missing folders on
 	// the way appear without being created. Order does not matter.
 	Mounts []Mount `json:"mounts,omitempty"`
-	// Defaults exist unless the image or Upper has something at their paths.
+	// Defaults exist unless the image or Upper has something at their paths, or
+	// a mount lies over their folder.
 	Defaults []DefaultFile `json:"defaults,omitempty"`
 	// NoDevices leaves out /dev/null, /dev/zero, /dev/full, /dev/random and
 	// /dev/urandom, which otherwise exist as Defaults do.
