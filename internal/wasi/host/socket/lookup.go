@@ -1,0 +1,136 @@
+//go:build linux
+
+package socket
+
+import (
+	"errors"
+	"net/netip"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Errors of Lookup. Others are unix.Errno values.
+var (
+	// ErrNoName says that there is no such name, or none with addresses.
+	ErrNoName = errors.New("no such name")
+	// ErrTryAgain says that no name server answered.
+	ErrTryAgain = errors.New("no name server answered")
+	// ErrServer says that the name servers could not tell (SERVFAIL, REFUSED).
+	ErrServer = errors.New("name server failure")
+)
+
+// resolver turns names into addresses.
+type resolver struct {
+	hosts   map[string][]netip.Addr
+	servers []netip.AddrPort
+	search  []string
+	// ndots is how many dots make a name be tried as it is before the search
+	// domains are (resolv.conf(5)).
+	ndots int
+}
+
+func newResolver(c Config) resolver {
+	r := resolver{hosts: map[string][]netip.Addr{}, servers: c.DNS, search: c.Search, ndots: 1}
+	for name, addrs := range c.Hosts {
+		r.hosts[canonical(name)] = addrs
+	}
+	if len(r.servers) == 0 && (c.Mode == ModePrivate || c.Mode == ModeHost) {
+		conf := readResolvConf("/etc/resolv.conf")
+		r.servers, r.ndots = conf.servers, conf.ndots
+		if len(r.search) == 0 {
+			r.search = conf.search
+		}
+	}
+	return r
+}
+
+// canonical is the form names are compared in.
+func canonical(name string) string { return strings.ToLower(strings.TrimSuffix(name, ".")) }
+
+// Lookup resolves a name: a numeric address, one of Config.Hosts, localhost, or
+// what the name servers say. With numeric only the first. family 0 asks for
+// both, IPv4 first. It gives the canonical name too.
+func (n *Network) Lookup(name string, family Family, numeric bool) ([]netip.Addr, string, error) {
+	if n.mode == ModeNone {
+		return nil, "", unix.EACCES
+	}
+	if addr, err := netip.ParseAddr(name); err == nil {
+		return keep([]netip.Addr{addr}, family), name, nil
+	}
+	if numeric {
+		return nil, "", ErrNoName
+	}
+	r := &n.resolver
+	key := canonical(name)
+	if addrs, ok := r.hosts[key]; ok {
+		return keep(addrs, family), key, nil
+	}
+	if key == "localhost" || strings.HasSuffix(key, ".localhost") { // RFC 6761 6.3
+		return keep([]netip.Addr{loopback(netip.IPv4Unspecified()), netip.IPv6Loopback()}, family), key, nil
+	}
+	return r.ask(name, family)
+}
+
+// keep picks the addresses of a family, IPv4 first.
+func keep(addrs []netip.Addr, family Family) []netip.Addr {
+	var v4, v6 []netip.Addr
+	for _, a := range addrs {
+		if a.Is4() {
+			v4 = append(v4, a)
+		} else {
+			v6 = append(v6, a)
+		}
+	}
+	switch family {
+	case IPv4:
+		return v4
+	case IPv6:
+		return v6
+	}
+	return append(v4, v6...)
+}
+
+// ask tries a name as it is and below the search domains, in the order that
+// resolv.conf(5) gives.
+func (r *resolver) ask(name string, family Family) ([]netip.Addr, string, error) {
+	if len(r.servers) == 0 {
+		return nil, "", ErrTryAgain
+	}
+	var last error
+	for _, candidate := range r.candidates(name) {
+		addrs, cname, err := r.query(candidate, family)
+		if err == nil {
+			return addrs, strings.TrimSuffix(cname, "."), nil
+		}
+		// A name that a search domain's server cannot judge may yet be found.
+		if last == nil || !errors.Is(err, ErrNoName) {
+			last = err
+		}
+	}
+	if last == nil {
+		last = ErrNoName
+	}
+	return nil, "", last
+}
+
+// candidates are the absolute names to try.
+func (r *resolver) candidates(name string) []string {
+	if strings.HasSuffix(name, ".") {
+		return []string{name}
+	}
+	var out []string
+	asIs := name + "."
+	if strings.Count(name, ".") >= r.ndots {
+		out = append(out, asIs)
+	}
+	for _, domain := range r.search {
+		if domain = strings.Trim(domain, "."); domain != "" {
+			out = append(out, name+"."+domain+".")
+		}
+	}
+	if len(out) == 0 || out[0] != asIs {
+		out = append(out, asIs)
+	}
+	return out
+}

@@ -1,0 +1,79 @@
+//go:build linux
+
+package preview1
+
+import "encoding/binary"
+
+// direntSize is the size of a dirent (typenames.witx) before its name.
+const direntSize = 24
+
+// fdReaddir: (fd, buf, len, cookie, *used). A cookie is the number of entries
+// before it in the directory as it was when it was last read from its start;
+// changes made meanwhile show when it is read from the start again. The last
+// entry is cut off where the buffer ends, which is how a guest knows that there
+// is more.
+func (h *Host) fdReaddir(m memory, a args) errno {
+	d, e := h.get(a.u32(0), rightFdReaddir)
+	if e != ok {
+		return e
+	}
+	if d.dir == nil {
+		return errNotdir
+	}
+	buf, inside := m.bytes(a.u32(1), a.u32(2))
+	if !inside {
+		return errFault
+	}
+	cookie := a.u64(3)
+	if cookie == 0 || d.entries == nil {
+		entries, err := d.dir.Entries()
+		if err != nil {
+			return toErrno(err)
+		}
+		d.entries = entries
+	}
+	used := 0
+	for i := cookie; i < uint64(len(d.entries)) && used < len(buf); i++ {
+		entry := &d.entries[i]
+		var head [direntSize]byte
+		binary.LittleEndian.PutUint64(head[0:], i+1)
+		binary.LittleEndian.PutUint64(head[8:], entry.Ino)
+		binary.LittleEndian.PutUint32(head[16:], uint32(len(entry.Name)))
+		head[20] = byte(entry.Type)
+		used += copy(buf[used:], head[:])
+		used += copy(buf[used:], entry.Name)
+	}
+	return m.putU32(a.u32(4), uint32(used))
+}
+
+// fdPrestatGet: (fd, *prestat).
+func (h *Host) fdPrestatGet(m memory, a args) errno {
+	d := h.table.get(a.u32(0))
+	if d == nil || d.preopen == "" {
+		return errBadf
+	}
+	b, inside := m.bytes(a.u32(1), 8)
+	if !inside {
+		return errFault
+	}
+	clear(b) // tag 0: a directory
+	binary.LittleEndian.PutUint32(b[4:], uint32(len(d.preopen)))
+	return ok
+}
+
+// fdPrestatDirName: (fd, path, len). No NUL is written behind the name.
+func (h *Host) fdPrestatDirName(m memory, a args) errno {
+	d := h.table.get(a.u32(0))
+	if d == nil || d.preopen == "" {
+		return errBadf
+	}
+	if uint64(a.u32(2)) < uint64(len(d.preopen)) {
+		return errNametoolong
+	}
+	b, inside := m.bytes(a.u32(1), uint32(len(d.preopen)))
+	if !inside {
+		return errFault
+	}
+	copy(b, d.preopen)
+	return ok
+}
