@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/containerd/errdefs"
 	"github.com/moby/moby/api/types/registry"
@@ -49,7 +50,7 @@ func (s *Server) imageBuild(w http.ResponseWriter, r *http.Request, _ vars) erro
 		return fmt.Errorf("building from %s is not built; fetch it and build from the folder: %w", remote, errdefs.ErrNotImplemented)
 	}
 	for name, nothing := range unbuiltOptions {
-		if !contains(nothing, query.Get(name)) {
+		if !slices.Contains(nothing, query.Get(name)) {
 			return notBuilt("the build option " + name + "=" + query.Get(name))
 		}
 	}
@@ -79,15 +80,6 @@ func (s *Server) imageBuild(w http.ResponseWriter, r *http.Request, _ vars) erro
 	}
 	out := newStream(w, "application/json")
 	return out.finish(s.backend.ImageBuild(r.Context(), o, r.Body, out))
-}
-
-func contains(list []string, s string) bool {
-	for _, l := range list {
-		if l == s {
-			return true
-		}
-	}
-	return false
 }
 
 func (s *Server) buildPrune(w http.ResponseWriter, r *http.Request, _ vars) error {

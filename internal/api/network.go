@@ -43,26 +43,26 @@ func networkRoutes() []route {
 
 // matches tells whether a built-in network passes the filters.
 func matches(n network.Network, f map[string][]string) (bool, error) {
-	any := func(values []string, fits func(string) bool) bool {
+	oneOf := func(values []string, fits func(string) bool) bool {
 		return len(values) == 0 || slices.ContainsFunc(values, fits)
 	}
 	for key, values := range f {
 		ok := false
 		switch key {
 		case "name":
-			ok = any(values, func(v string) bool { return strings.Contains(n.Name, v) })
+			ok = oneOf(values, func(v string) bool { return strings.Contains(n.Name, v) })
 		case "id":
-			ok = any(values, func(v string) bool { return strings.HasPrefix(n.ID, v) })
+			ok = oneOf(values, func(v string) bool { return strings.HasPrefix(n.ID, v) })
 		case "driver":
-			ok = any(values, func(v string) bool { return v == n.Driver })
+			ok = oneOf(values, func(v string) bool { return v == n.Driver })
 		case "scope":
-			ok = any(values, func(v string) bool { return v == n.Scope })
+			ok = oneOf(values, func(v string) bool { return v == n.Scope })
 		case "type":
-			ok = any(values, func(v string) bool { return v == "builtin" })
+			ok = oneOf(values, func(v string) bool { return v == "builtin" })
 		case "label":
 			ok = len(values) == 0 // they have none
 		case "dangling":
-			ok = any(values, func(v string) bool { return v == "false" || v == "0" })
+			ok = oneOf(values, func(v string) bool { return v == "false" || v == "0" })
 		default:
 			return false, invalid("invalid filter %q", key)
 		}
