@@ -56,7 +56,7 @@ type Store struct {
 // It fails with errdefs.ErrUnavailable when another process has it open.
 func Open(root string) (_ *Store, err error) {
 	s := &Store{root: root}
-	for _, dir := range []string{root, s.path("content"), s.path("trees"), s.path("tmp")} {
+	for _, dir := range []string{root, s.path("content", "blobs"), s.path("content", "ingest"), s.path("trees"), s.path("tmp")} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, s.explain(fmt.Errorf("can't make the image store: %w", err))
 		}
