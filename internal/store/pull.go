@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -187,24 +188,19 @@ func (p *puller) image(ctx context.Context, desc ocispec.Descriptor, single bool
 	if err := p.blob(ctx, desc, false); err != nil {
 		return err
 	}
-	children, err := images.Children(ctx, p.s.content, desc)
+	b, err := p.s.readBlob(ctx, desc)
 	if err != nil {
 		return err
 	}
-	for _, c := range children {
-		if images.IsConfigType(c.MediaType) || !isLayer(c) {
-			if err := p.blob(ctx, c, false); err != nil {
-				return err
-			}
-		}
+	var m ocispec.Manifest
+	if err := json.Unmarshal(b, &m); err != nil {
+		return fmt.Errorf("manifest %s is not JSON: %v: %w", desc.Digest, err, errdefs.ErrInvalidArgument)
+	}
+	if err := p.blob(ctx, m.Config, false); err != nil {
+		return err
 	}
 	// Formats that can't run are refused before their layers are fetched.
 	m, f, err := p.s.readManifest(ctx, desc)
-	if errdefs.IsDataLoss(err) {
-		if err = p.blob(ctx, m.Config, false); err == nil {
-			m, f, err = p.s.readManifest(ctx, desc)
-		}
-	}
 	if err != nil {
 		return err
 	}
@@ -228,11 +224,6 @@ func (p *puller) image(ctx context.Context, desc ocispec.Descriptor, single bool
 		eg.Go(func() error { return p.blob(ctx, l, true) })
 	}
 	return eg.Wait()
-}
-
-// isLayer tells layers from configurations among a manifest's children.
-func isLayer(d ocispec.Descriptor) bool {
-	return images.IsLayerType(d.MediaType) || image.IsTarLayer(d.MediaType) || d.MediaType == image.MediaTypeWasm
 }
 
 // maxAttestation bounds what is fetched of an attestation, in bytes a blob.
