@@ -10,6 +10,8 @@ import (
 
 	"github.com/containerd/errdefs"
 	"golang.org/x/sys/unix"
+
+	"wherry/internal/engine"
 	"wherry/internal/wasi/host"
 	"wherry/internal/wasi/host/socket"
 	"wherry/internal/wasi/host/tree"
@@ -47,6 +49,7 @@ type Host struct {
 	args, env stringList
 	table     table
 	net       *socket.Network
+	resolved  map[*function]*engine.HostFunc
 
 	// Scratch space of calls.
 	iov  []unix.Iovec
@@ -56,7 +59,7 @@ type Host struct {
 // New makes a guest's host: descriptors 0 to 2 are the standard streams, 3 is
 // "/", and from 4 on follow the pre-opened listeners.
 func New(c Config) (*Host, error) {
-	h := &Host{net: c.Net}
+	h := &Host{net: c.Net, resolved: map[*function]*engine.HostFunc{}}
 	if h.net == nil {
 		none, err := socket.New(socket.Config{})
 		if err != nil {

@@ -18,7 +18,8 @@ const (
 //
 // The rights that a guest asks for decide whether it can read and write what it
 // opens; the harmless ones it gets without asking, as with wasmtime, since many
-// programs ask for too few. It gets none that the directory does not pass on.
+// programs ask for too few. It gets none that the directory does not pass on; what
+// a directory passes on shrinks only by fd_fdstat_set_rights.
 func (h *Host) pathOpen(m memory, a args) errno {
 	d, path, e := h.at(m, rightPathOpen, a.u32(0), a.u32(2), a.u32(3))
 	if e != ok {
@@ -50,9 +51,7 @@ func (h *Host) pathOpen(m memory, a args) errno {
 		Sync:      uint16(fdflags)&(flagSync|flagRSync) != 0,
 		DSync:     uint16(fdflags)&flagDSync != 0,
 	}
-	if !f.Directory {
-		f.Write = base&rightsWriting != 0 || f.Truncate
-	}
+	f.Write = base&rightFdWrite != 0 || f.Truncate || !f.Directory && base&rightsWriting != 0
 	f.Read = base&(rightFdRead|rightFdReaddir) != 0 || !f.Write
 	node, err := d.dir.Open(path, f)
 	if err != nil {
@@ -75,15 +74,13 @@ func openRights(oflags uint32) uint64 {
 
 // opened enters what path_open has opened in the table.
 func (h *Host) opened(m memory, a args, parent *desc, node tree.Node) errno {
-	base, inheriting := a.u64(5), a.u64(6)
+	base := a.u64(5)
 	d := &desc{flags: uint16(a.u32(7))}
 	switch n := node.(type) {
 	case *tree.Dir:
 		d.dir = n
 		d.rights = rightsDir & parent.inheriting
-		if d.inheriting = parent.inheriting; inheriting != 0 {
-			d.inheriting &= inheriting
-		}
+		d.inheriting = parent.inheriting
 		d.flags &= flagNonBlock
 	case *tree.File:
 		d.file = n

@@ -23,6 +23,10 @@ func (a args) u64(i int) uint64 { return a[i] }
 type function struct {
 	params string
 	call   func(*Host, memory, args) errno
+	// end serves in place of call where a call may end the guest; void says
+	// that it has no result.
+	end  func(engine.Caller, []uint64) error
+	void bool
 }
 
 // Resolve answers an import of a guest. Of functions that exist in several
@@ -32,27 +36,33 @@ func (h *Host) Resolve(imp engine.Import) (engine.Extern, bool) {
 	if imp.Module != Module {
 		return nil, false
 	}
-	switch imp.Name {
-	case "proc_exit":
-		return &engine.HostFunc{Type: engine.FuncType{Params: types("i")}, Call: procExit}, true
-	case "proc_raise":
-		return &engine.HostFunc{Type: functionType("i"), Call: procRaise}, true
-	}
 	forms := functions[imp.Name]
 	if len(forms) == 0 {
 		return nil, false
 	}
-	f := forms[len(forms)-1]
-	for _, form := range forms {
-		if functionType(form.params).Equal(imp.Type.Func) {
-			f = form
+	f := &forms[len(forms)-1]
+	for i := range forms {
+		if forms[i].typ().Equal(imp.Type.Func) {
+			f = &forms[i]
 		}
 	}
+	// A module may import one name twice, and engines then want one thing.
+	if h.resolved[f] == nil {
+		h.resolved[f] = h.bind(f)
+	}
+	return h.resolved[f], true
+}
+
+// bind makes what an engine can call.
+func (h *Host) bind(f *function) *engine.HostFunc {
+	if f.end != nil {
+		return &engine.HostFunc{Type: f.typ(), Call: f.end}
+	}
 	call := f.call
-	return &engine.HostFunc{Type: functionType(f.params), Call: func(c engine.Caller, stack []uint64) error {
+	return &engine.HostFunc{Type: f.typ(), Call: func(c engine.Caller, stack []uint64) error {
 		stack[0] = uint64(call(h, c.Memory(), stack))
 		return nil
-	}}, true
+	}}
 }
 
 func procExit(_ engine.Caller, stack []uint64) error { return &ExitError{Code: uint32(stack[0])} }
@@ -63,8 +73,12 @@ func procRaise(_ engine.Caller, stack []uint64) error {
 	return err
 }
 
-func functionType(params string) engine.FuncType {
-	return engine.FuncType{Params: types(params), Results: types("i")}
+// typ is the function's type.
+func (f *function) typ() engine.FuncType {
+	if f.void {
+		return engine.FuncType{Params: types(f.params)}
+	}
+	return engine.FuncType{Params: types(f.params), Results: types("i")}
 }
 
 func types(list string) []engine.ValueType {
