@@ -46,6 +46,8 @@ func (c *code) serialize() (C.wasm_byte_vec_t, error) {
 type Module struct {
 	sig *signature.Signature
 
+	elf int // bytes of wasmtime's part of the file it was loaded from; 0 for none
+
 	mu     sync.Mutex
 	origin *code   // as compiled or loaded; nil once closed
 	others []*code // the same code for engines with another size of stack
@@ -91,6 +93,9 @@ func (m *Module) Serialize(w io.Writer) error {
 	}
 	defer C.wasm_byte_vec_delete(&code)
 	elf := vecBytes(&code)
+	if m.elf != 0 {
+		elf = elf[:m.elf] // what wasmtime mapped has the trailer too
+	}
 	if _, err := w.Write(elf); err != nil {
 		return err
 	}
@@ -101,7 +106,7 @@ func (m *Module) Serialize(w io.Writer) error {
 // Load implements engine.Engine. The file is mapped, not read, unless its file
 // system forbids executable mappings. wasm is never called.
 func (e *Engine) Load(path string, _ func() ([]byte, error)) (engine.Module, error) {
-	sig, err := readTrailer(path)
+	sig, elf, err := readTrailer(path)
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +127,7 @@ func (e *Engine) Load(path string, _ func() ([]byte, error)) (engine.Module, err
 			return nil, fmt.Errorf("%w: %s: %w", engine.ErrIncompatible, path, err)
 		}
 	}
-	return &Module{sig: sig, origin: newCode(v, p)}, nil
+	return &Module{sig: sig, elf: elf, origin: newCode(v, p)}, nil
 }
 
 func deserialize(v *C.wasm_engine_t, data []byte, p **C.wasmtime_module_t) error {

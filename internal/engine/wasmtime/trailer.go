@@ -30,18 +30,19 @@ func encodeTrailer(sig *signature.Signature, elf int) []byte {
 	return append(append(body, tail...), trailerMagic...)
 }
 
-func readTrailer(path string) (*signature.Signature, error) {
+// readTrailer gives the signature and the length of the ELF file before it.
+func readTrailer(path string) (*signature.Signature, int, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer f.Close()
 	st, err := f.Stat()
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	damaged := func(why string) (*signature.Signature, error) {
-		return nil, fmt.Errorf("%w: %s is no compiled code or is damaged: %s", engine.ErrIncompatible, path, why)
+	damaged := func(why string) (*signature.Signature, int, error) {
+		return nil, 0, fmt.Errorf("%w: %s is no compiled code or is damaged: %s", engine.ErrIncompatible, path, why)
 	}
 	size := st.Size()
 	if size < int64(trailerTail) {
@@ -49,7 +50,7 @@ func readTrailer(path string) (*signature.Signature, error) {
 	}
 	tail := make([]byte, trailerTail)
 	if _, err := f.ReadAt(tail, size-int64(trailerTail)); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if string(tail[16:]) != trailerMagic {
 		return damaged("its end is missing")
@@ -60,11 +61,11 @@ func readTrailer(path string) (*signature.Signature, error) {
 	}
 	body := make([]byte, n)
 	if _, err := f.ReadAt(body, int64(elf)); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	sig, err := signature.Decode(body)
 	if err != nil {
 		return damaged(err.Error())
 	}
-	return sig, nil
+	return sig, int(elf), nil
 }

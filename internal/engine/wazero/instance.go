@@ -82,17 +82,30 @@ func (in *Instance) Call(ctx context.Context, name string, params ...uint64) ([]
 	if err := typ.CheckParams(name, params); err != nil {
 		return nil, err
 	}
-	f := in.module.ExportedFunction(name)
-	if f == nil {
-		return nil, fmt.Errorf("%w: function %q", engine.ErrNoExport, name)
-	}
 	stack := make([]uint64, max(engine.Slots(typ.Params), engine.Slots(typ.Results)))
 	copy(stack, params)
 	narrow(typ.Params).clear(stack)
-	if err := f.CallWithStack(context.Background(), stack); err != nil {
+	if err := in.call(i, stack); err != nil {
 		return nil, in.store.finish(err)
 	}
 	stack = stack[:engine.Slots(typ.Results)]
 	narrow(typ.Results).clear(stack)
 	return stack, nil
+}
+
+// call calls export i. A host function that the instance hands on is called
+// from here, since wazero would name the host's own module as its caller.
+func (in *Instance) call(i int, stack []uint64) (err error) {
+	if from := in.sig.Reexports[i]; from >= 0 {
+		if f, ok := in.imported[from].(*engine.HostFunc); ok {
+			defer func() {
+				if v := recover(); v != nil {
+					err = v.(*abort) // all that the adapter lets out
+				}
+			}()
+			in.store.hostFunc(f)(context.Background(), in.module, stack)
+			return nil
+		}
+	}
+	return in.module.ExportedFunction(in.sig.Exports[i].Name).CallWithStack(context.Background(), stack)
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"strings"
 	"sync"
 
 	"github.com/tetratelabs/wazero"
@@ -27,6 +28,7 @@ type Module struct {
 	mu       sync.Mutex
 	closed   bool
 	compiled map[wazero.Runtime]wazero.CompiledModule
+	capped   map[wazero.Runtime]wazero.CompiledModule // the same with bounded tables
 }
 
 var _ engine.Module = (*Module)(nil)
@@ -54,9 +56,15 @@ func (e *Engine) compile(ctx context.Context, wasm []byte, offered entry) (*Modu
 	case err != nil && e.code.taken:
 		return nil, fmt.Errorf("%w: %w", engine.ErrIncompatible, err)
 	case err != nil:
-		return nil, fmt.Errorf("%w: %w", engine.ErrInvalidModule, err)
+		return nil, fmt.Errorf("%w: %s", engine.ErrInvalidModule, strings.Join(strings.Fields(err.Error()), " "))
 	}
-	m := &Module{sig: sig, wasm: wasm, entry: offered, compiled: map[wazero.Runtime]wazero.CompiledModule{e.compiler: c}}
+	m := &Module{
+		sig:      sig,
+		wasm:     wasm,
+		entry:    offered,
+		compiled: map[wazero.Runtime]wazero.CompiledModule{e.compiler: c},
+		capped:   make(map[wazero.Runtime]wazero.CompiledModule),
+	}
 	if offered.empty() {
 		m.entry = e.code.made
 	}
@@ -67,26 +75,37 @@ func compileContext(ctx context.Context) context.Context {
 	return experimental.WithCompilationWorkers(context.WithoutCancel(ctx), runtime.GOMAXPROCS(0))
 }
 
-// in gives the module for a store's runtime. Its code is compiled already, or
-// is offered again; only decoding is repeated.
-func (m *Module) in(e *Engine, r wazero.Runtime) (wazero.CompiledModule, error) {
+// in gives the module for a store's runtime, whose tables may have at most
+// tables elements, 0 for no bound. Its code is compiled already, or is offered
+// again; only decoding is repeated. But a bound on tables is written into the
+// module, since wazero knows no other, and a changed module is compiled anew.
+func (m *Module) in(e *Engine, r wazero.Runtime, tables uint64) (wazero.CompiledModule, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
 		return nil, errClosed
 	}
-	if c := m.compiled[r]; c != nil {
+	forms, wasm, offered := m.compiled, m.wasm, m.entry
+	if tables != 0 {
+		if c := m.capped[r]; c != nil {
+			return c, nil
+		}
+		if wasm = signature.CapTables(m.wasm, tables); &wasm[0] != &m.wasm[0] {
+			forms, offered = m.capped, entry{}
+		}
+	}
+	if c := forms[r]; c != nil {
 		return c, nil
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	*e.code = codeCache{offered: m.entry}
+	*e.code = codeCache{offered: offered}
 	defer func() { *e.code = codeCache{} }()
-	c, err := r.CompileModule(compileContext(context.Background()), m.wasm)
+	c, err := r.CompileModule(compileContext(context.Background()), wasm)
 	if err != nil {
 		return nil, err
 	}
-	m.compiled[r] = c
+	forms[r] = c
 	return c, nil
 }
 
@@ -95,6 +114,7 @@ func (m *Module) in(e *Engine, r wazero.Runtime) (wazero.CompiledModule, error) 
 func (m *Module) forget(r wazero.Runtime) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	delete(m.capped, r)
 	if len(m.compiled) > 1 {
 		delete(m.compiled, r)
 	}
@@ -112,10 +132,12 @@ func (m *Module) Close() error {
 	defer m.mu.Unlock()
 	m.closed = true
 	var err error
-	for _, c := range m.compiled {
-		err = errors.Join(err, c.Close(context.Background()))
+	for _, forms := range []map[wazero.Runtime]wazero.CompiledModule{m.compiled, m.capped} {
+		for _, c := range forms {
+			err = errors.Join(err, c.Close(context.Background()))
+		}
 	}
-	m.compiled, m.wasm, m.entry = nil, nil, entry{}
+	m.compiled, m.capped, m.wasm, m.entry = nil, nil, nil, entry{}
 	return err
 }
 
@@ -164,9 +186,9 @@ func (e *Engine) Load(path string, wasm func() ([]byte, error)) (engine.Module, 
 	if offered.empty() != e.interprets() {
 		return incompatible("is for wazero's interpreter or its compiler, and this is the other")
 	}
-	bytes, err := wasm()
+	binary, err := wasm()
 	if err != nil {
 		return nil, err
 	}
-	return e.compile(context.Background(), bytes, offered)
+	return e.compile(context.Background(), binary, offered)
 }

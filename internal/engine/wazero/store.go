@@ -64,7 +64,7 @@ func (s *Store) Instantiate(ctx context.Context, m engine.Module, resolve engine
 	if err := mod.sig.Fits(s.limits); err != nil {
 		return nil, fmt.Errorf("instantiate: %w", err)
 	}
-	compiled, err := mod.in(s.engine, s.runtime)
+	compiled, err := mod.in(s.engine, s.runtime, s.limits.TableElements)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,4 @@
+(module $starttrap
+  (func $begin unreachable)
+  (start $begin)
+)
