@@ -204,4 +204,3 @@ func (r *meteredAt) ReadAt(p []byte, off int64) (int, error) {
 	r.m.set(off + int64(n))
 	return n, err
 }
-
