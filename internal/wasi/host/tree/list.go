@@ -53,6 +53,9 @@ func readDir(dir int) ([]dirent, error) {
 
 // view is the joined content of a folder.
 func (f *folder) view() (map[string]Entry, error) {
+	if f.gone {
+		return nil, unix.ENOENT // as getdents(2) of a removed folder
+	}
 	f.refresh()
 	all := map[string]Entry{}
 	under := map[string]dirent{} // the image's folders that may be merged
