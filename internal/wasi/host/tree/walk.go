@@ -137,7 +137,7 @@ func (t *Tree) walkOnce(start *folder, path string, how following, fast *shortcu
 			continue
 		case "..":
 			r.dot = ".."
-			if cur == start && !c.link {
+			if !c.link && sameFolder(cur, start) {
 				return r, false, ErrNotCapable
 			}
 			if cur.parent != nil {
@@ -184,6 +184,18 @@ func (t *Tree) walkOnce(start *folder, path string, how following, fast *shortcu
 	}
 	r.f = cur.retain()
 	return r, false, nil
+}
+
+// sameFolder compares by place: folders of mounts are not shared, so that two
+// walks to one place give two of them.
+func sameFolder(a, b *folder) bool {
+	for a != b {
+		if a == nil || b == nil || a.name != b.name {
+			return false
+		}
+		a, b = a.parent, b.parent
+	}
+	return true
 }
 
 // single says whether what is left of a path lies in one layer below f, and
