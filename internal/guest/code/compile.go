@@ -1,0 +1,144 @@
+//go:build linux
+
+package code
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"wherry/internal/engine"
+	"wherry/internal/engine/engines"
+)
+
+// Descriptors and exit codes of the compile child.
+const (
+	// ModuleFD is the module in, CodeFD the compiled code out.
+	ModuleFD = 3
+	CodeFD   = 4
+	// ExitInvalid means that the module is at fault, ExitFailed that something
+	// else is. In both cases standard error has one line.
+	ExitInvalid = 3
+	ExitFailed  = 4
+)
+
+// Limits of the compile child.
+const (
+	// MaxModule bounds a module's size in bytes.
+	MaxModule = 1 << 30
+	// maxAddressSpace bounds the child's memory in bytes. The largest modules
+	// known (75 MB) take less than a quarter.
+	maxAddressSpace = 16 << 30
+	// MaxCPU bounds its processor time in seconds.
+	MaxCPU = 900
+	// maxCode bounds what it writes, in bytes.
+	maxCode = 8 << 30
+	// maxFiles bounds its descriptors.
+	maxFiles = 64
+)
+
+// Main is the main function of the compile child. Its arguments are an engine's
+// name, for which it compiles the module on one inherited descriptor to
+// another, or "-fingerprint" and such a name, whose fingerprint it prints.
+func Main(args []string, stdout, stderr io.Writer) int {
+	var err error
+	switch {
+	case len(args) == 1:
+		err = compile(args[0])
+	case len(args) == 2 && args[0] == "-fingerprint":
+		err = printFingerprint(args[1], stdout)
+	default:
+		err = errors.New("wanted: compile ENGINE; the shim starts this")
+	}
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, engine.ErrInvalidModule):
+		fmt.Fprintln(stderr, err)
+		return ExitInvalid
+	}
+	fmt.Fprintln(stderr, err)
+	return ExitFailed
+}
+
+func compile(name string) error {
+	// Before a byte of the module is read.
+	for which, n := range map[int]uint64{
+		unix.RLIMIT_AS:     maxAddressSpace,
+		unix.RLIMIT_CPU:    MaxCPU,
+		unix.RLIMIT_FSIZE:  maxCode,
+		unix.RLIMIT_NOFILE: maxFiles,
+		unix.RLIMIT_CORE:   0,
+	} {
+		var l unix.Rlimit
+		if err := unix.Getrlimit(which, &l); err != nil {
+			return fmt.Errorf("bound the compile: %w", err)
+		}
+		l.Max = min(l.Max, n)
+		l.Cur = l.Max
+		if err := unix.Setrlimit(which, &l); err != nil {
+			return fmt.Errorf("bound the compile: %w", err)
+		}
+	}
+	in := os.NewFile(ModuleFD, "module")
+	wasm, err := Read(in)
+	if err != nil {
+		return err
+	}
+	e, err := engines.Open(name)
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	m, err := e.Compile(context.Background(), wasm)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	out := bufio.NewWriterSize(os.NewFile(CodeFD, "code"), 1<<20)
+	if err := m.Serialize(out); err != nil {
+		return fmt.Errorf("write compiled code: %w", err)
+	}
+	if err := out.Flush(); err != nil {
+		return fmt.Errorf("write compiled code: %w", err)
+	}
+	return nil
+}
+
+func printFingerprint(name string, w io.Writer) error {
+	e, err := engines.Open(name)
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	_, err = fmt.Fprintln(w, e.Fingerprint())
+	return err
+}
+
+var magic = []byte("\x00asm")
+
+// Read reads a module in the binary format, from its start. A module in the
+// text format is turned into it.
+func Read(f *os.File) ([]byte, error) {
+	st, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("read the module: %w", err)
+	}
+	if st.Size() > MaxModule {
+		return nil, fmt.Errorf("%w: it has %d bytes; at most %d are taken", engine.ErrInvalidModule, st.Size(), int64(MaxModule))
+	}
+	wasm := make([]byte, st.Size())
+	if _, err := f.ReadAt(wasm, 0); err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("read the module: %w", err)
+	}
+	if bytes.HasPrefix(wasm, magic) {
+		return wasm, nil
+	}
+	return engines.ParseText(wasm)
+}

@@ -1,0 +1,46 @@
+package guest
+
+import (
+	"wherry/internal/engine"
+	"wherry/internal/wasi/host/socket"
+	"wherry/internal/wasi/host/tree"
+)
+
+// Config is all that a guest is given. The shim hands it to the container
+// process as JSON.
+type Config struct {
+	// Engine is an engine's name.
+	Engine string `json:"engine"`
+	// Module is the host path of the module's bytes.
+	Module string `json:"module"`
+	// Code is the host path of the module's compiled code.
+	Code string `json:"code"`
+	// Name is the module's path as the user knows it, for messages.
+	Name string `json:"name,omitempty"`
+	// Func is the exported function to call; empty is _start.
+	Func string `json:"func,omitempty"`
+	// Args and Env are the guest's arguments, its name first, and environment.
+	Args []string `json:"args"`
+	Env  []string `json:"env"`
+	// Cwd is the working directory. Preview1 has none: it becomes PWD.
+	Cwd string `json:"cwd,omitempty"`
+	// Hostname is the guest's host name.
+	Hostname string `json:"hostname,omitempty"`
+	// Files and Net are what it reaches.
+	Files tree.Config   `json:"files"`
+	Net   socket.Config `json:"net"`
+	// Limits bound its memory and stack.
+	Limits engine.Limits `json:"limits"`
+}
+
+// Result is how a guest ended.
+type Result struct {
+	// Code is the exit code: that of proc_exit, at most 255; 134 after a trap;
+	// 125, 126 or 127 where the guest could not be started.
+	Code int `json:"code"`
+	// Reason is empty where the guest exited by itself; else one line.
+	Reason string `json:"reason,omitempty"`
+	// Stale tells that the guest could not be started because the engine
+	// refuses the compiled code, which must be made anew.
+	Stale bool `json:"stale,omitempty"`
+}

@@ -1,0 +1,149 @@
+package sandbox
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Status is how a child process ended.
+type Status struct {
+	// Code is the exit code; 128+Signal where a signal ended it.
+	Code int
+	// Signal is what ended the process, 0 where it exited by itself.
+	Signal syscall.Signal
+	// At is when its end was seen.
+	At time.Time
+}
+
+// Child is a process that was started with [StartChild].
+type Child struct {
+	pid    int
+	done   chan struct{}
+	status Status // valid once done is closed
+
+	mu sync.Mutex
+	// pidfd names the process even where its pid was taken by another one; -1
+	// once it has ended.
+	pidfd int
+}
+
+// StartChild starts cmd without new privileges, to be killed when the calling
+// program ends, and waits for its end in the background. Nothing else may wait
+// for it.
+//
+// Each child has an operating system thread of its own in this program, locked
+// for the child's whole life, because the kernel ties two things to the thread
+// that forks: no_new_privs, which the child inherits from it, and the death
+// signal, which is sent when that thread ends. The thread blocks in wait4 for
+// this one child. So there is no reaper that could take another's exit code,
+// and none is lost.
+func StartChild(cmd *exec.Cmd) (*Child, error) {
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
+	fd := -1
+	cmd.SysProcAttr.PidFD = &fd
+
+	c := &Child{done: make(chan struct{}), pidfd: -1}
+	started := make(chan error, 1)
+	go func() {
+		// Never unlocked: a thread with no_new_privs must not run other code,
+		// and ends with this goroutine.
+		runtime.LockOSThread()
+		if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+			started <- fmt.Errorf("set no_new_privs: %w", err)
+			return
+		}
+		if err := cmd.Start(); err != nil {
+			started <- err
+			return
+		}
+		c.pid, c.pidfd = cmd.Process.Pid, fd
+		cmd.Process.Release()
+		started <- nil
+		c.wait()
+	}()
+	if err := <-started; err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// wait collects the child on the thread that made it.
+func (c *Child) wait() {
+	defer c.end()
+	var ws syscall.WaitStatus
+	for {
+		_, err := syscall.Wait4(c.pid, &ws, 0, nil)
+		if err == syscall.EINTR {
+			continue
+		}
+		c.status.At = time.Now()
+		switch {
+		case err != nil:
+			// Only somebody else's wait could have taken it.
+			c.status.Code = 255
+		case ws.Signaled():
+			c.status.Signal = ws.Signal()
+			c.status.Code = 128 + int(ws.Signal())
+		default:
+			c.status.Code = ws.ExitStatus()
+		}
+		return
+	}
+}
+
+// end gives the pidfd back and tells everybody.
+func (c *Child) end() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.pidfd >= 0 {
+		unix.Close(c.pidfd)
+		c.pidfd = -1
+	}
+	close(c.done)
+}
+
+// PID is the child's pid. It may belong to another process once the child has
+// ended.
+func (c *Child) PID() int { return c.pid }
+
+// Done is closed when the child has ended.
+func (c *Child) Done() <-chan struct{} { return c.done }
+
+// Status waits for the child's end and says how it ended.
+func (c *Child) Status() Status {
+	<-c.done
+	return c.status
+}
+
+// Signal sends a signal. A child that has ended gives os.ErrProcessDone.
+func (c *Child) Signal(sig syscall.Signal) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	select {
+	case <-c.done:
+		return os.ErrProcessDone
+	default:
+	}
+	var err error
+	if c.pidfd >= 0 {
+		err = unix.PidfdSendSignal(c.pidfd, sig, nil, 0)
+	} else {
+		// No pidfd on this kernel. The pid is still the child's: it is only
+		// reaped just before done is closed.
+		err = unix.Kill(c.pid, sig)
+	}
+	if err == unix.ESRCH {
+		return os.ErrProcessDone
+	}
+	return err
+}

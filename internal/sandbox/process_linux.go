@@ -1,0 +1,227 @@
+package sandbox
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"golang.org/x/sys/unix"
+
+	"wherry/internal/guest"
+)
+
+const (
+	// controlFD is the socket between the shim and the container process.
+	controlFD = 3
+	// FirstFile is the descriptor, in the container process, of the first of
+	// Command.Files.
+	FirstFile = 4
+	// maxMessage bounds what a container process may say, in bytes.
+	maxMessage = 1 << 20
+)
+
+// Command describes a container process.
+type Command struct {
+	// Name is shown in lists of processes: the container's id.
+	Name   string
+	Config guest.Config
+	// Stdin, Stdout and Stderr are the guest's own; nil is /dev/null.
+	Stdin, Stdout, Stderr *os.File
+	// Terminal makes Stdin, which is a terminal then, the controlling one.
+	Terminal bool
+	// Files are inherited as descriptors FirstFile and up.
+	Files []*os.File
+	// Rlimits are set before anything of the guest is loaded.
+	Rlimits map[int]unix.Rlimit
+}
+
+// message is what a container process tells its shim: once that the guest is
+// ready, once how it ended.
+type message struct {
+	Ready  bool          `json:"ready,omitempty"`
+	Result *guest.Result `json:"result,omitempty"`
+}
+
+// Process is a running container process.
+type Process struct {
+	*Child
+	conn *net.UnixConn
+	dec  *json.Decoder
+	// result is valid once closed; nil where the process said none.
+	result *guest.Result
+	closed chan struct{}
+}
+
+// Start makes a container process and returns once its guest is instantiated
+// and waits for [Process.Run]. The caller's files stay its own.
+//
+// A guest that cannot start gives an error of the class that its exit code
+// stands for: ErrNotFound (127), ErrPermissionDenied (126) or
+// ErrInvalidArgument.
+func Start(ctx context.Context, c Command) (*Process, error) {
+	ours, theirs, err := controlPair()
+	if err != nil {
+		return nil, err
+	}
+	cmd := &exec.Cmd{
+		// The same program, also where its file was replaced meanwhile.
+		Path:        "/proc/self/exe",
+		Args:        []string{os.Args[0], "guest", c.Name},
+		Env:         []string{"GOMAXPROCS=2"},
+		Dir:         "/",
+		ExtraFiles:  append([]*os.File{theirs}, c.Files...),
+		SysProcAttr: &syscall.SysProcAttr{Setsid: true, Setctty: c.Terminal},
+	}
+	// A nil *os.File in an interface would not be nil to exec.
+	if c.Stdin != nil {
+		cmd.Stdin = c.Stdin
+	}
+	if c.Stdout != nil {
+		cmd.Stdout = c.Stdout
+	}
+	if c.Stderr != nil {
+		cmd.Stderr = c.Stderr
+	}
+	child, err := StartChild(cmd)
+	theirs.Close()
+	if err != nil {
+		ours.Close()
+		return nil, fmt.Errorf("start the container process: %w", err)
+	}
+	p := &Process{
+		Child:  child,
+		conn:   ours,
+		dec:    json.NewDecoder(io.LimitReader(ours, maxMessage)),
+		closed: make(chan struct{}),
+	}
+	if err := p.prepare(ctx, c); err != nil {
+		p.Signal(syscall.SIGKILL)
+		<-p.Done()
+		ours.Close()
+		return nil, err
+	}
+	go p.listen()
+	return p, nil
+}
+
+// prepare hands the configuration over and waits for the guest to be ready.
+func (p *Process) prepare(ctx context.Context, c Command) error {
+	stop := context.AfterFunc(ctx, func() { p.conn.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+
+	limits := map[int]unix.Rlimit{unix.RLIMIT_CORE: {}}
+	for which, l := range c.Rlimits {
+		limits[which] = l
+	}
+	for which, l := range limits {
+		if err := unix.Prlimit(p.PID(), which, &l, nil); err != nil {
+			return fmt.Errorf("set rlimit %d to %d: %w", which, l.Cur, err)
+		}
+	}
+	err := json.NewEncoder(p.conn).Encode(c.Config)
+	var m message
+	if err == nil {
+		err = p.dec.Decode(&m)
+	}
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err != nil:
+		p.Signal(syscall.SIGKILL)
+		return fmt.Errorf("the container process ended before its guest was ready (%s)", describe(p.Status()))
+	case m.Result != nil:
+		return failure(m.Result)
+	case !m.Ready:
+		return errors.New("the container process did not say that its guest is ready")
+	}
+	return nil
+}
+
+// ErrStaleCode is compiled code that the engine refuses: it must be made anew.
+var ErrStaleCode = errors.New("compiled code does not fit")
+
+// failure gives the class of a guest that could not start.
+func failure(r *guest.Result) error {
+	var class error = errdefs.ErrInvalidArgument
+	switch {
+	case r.Stale:
+		class = ErrStaleCode
+	case r.Code == 127:
+		class = errdefs.ErrNotFound
+	case r.Code == 126:
+		class = errdefs.ErrPermissionDenied
+	}
+	return classed{strings.TrimSpace(r.Reason), class}
+}
+
+// classed is an error whose text is the message alone, since users read it.
+type classed struct {
+	text  string
+	class error
+}
+
+func (e classed) Error() string { return e.text }
+func (e classed) Unwrap() error { return e.class }
+
+// listen takes the last word of the process.
+func (p *Process) listen() {
+	defer close(p.closed)
+	defer p.conn.Close()
+	var m message
+	if p.dec.Decode(&m) == nil {
+		p.result = m.Result
+	}
+}
+
+// Run lets the guest run.
+func (p *Process) Run() error {
+	if _, err := p.conn.Write([]byte("run\n")); err != nil {
+		return fmt.Errorf("start the guest: %w", err)
+	}
+	return nil
+}
+
+// Result waits for the process's end and gives what it said of its guest. A
+// process that was killed, or crashed, has said nothing: the result then has
+// the code of its status and a reason in words.
+func (p *Process) Result() guest.Result {
+	st := p.Status()
+	<-p.closed
+	if p.result != nil && st.Signal == 0 {
+		return *p.result
+	}
+	return guest.Result{Code: st.Code, Reason: describe(st)}
+}
+
+func describe(st Status) string {
+	if st.Signal != 0 {
+		return fmt.Sprintf("killed by signal %d (%s)", int(st.Signal), unix.SignalName(st.Signal))
+	}
+	return fmt.Sprintf("exit code %d", st.Code)
+}
+
+// controlPair makes the socket between shim and container process.
+func controlPair() (ours *net.UnixConn, theirs *os.File, err error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, fmt.Errorf("make the control socket: %w", err)
+	}
+	f := os.NewFile(uintptr(fds[0]), "control")
+	defer f.Close()
+	theirs = os.NewFile(uintptr(fds[1]), "control")
+	c, err := net.FileConn(f)
+	if err != nil {
+		theirs.Close()
+		return nil, nil, fmt.Errorf("make the control socket: %w", err)
+	}
+	return c.(*net.UnixConn), theirs, nil
+}

@@ -1,0 +1,277 @@
+package shim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/containerd/containerd/api/events"
+	task "github.com/containerd/containerd/api/runtime/task/v2"
+	tasktypes "github.com/containerd/containerd/api/types/task"
+	"github.com/containerd/errdefs"
+	"golang.org/x/sys/unix"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"wherry/internal/sandbox"
+	"wherry/internal/shim/bundle"
+	"wherry/internal/shim/stream"
+)
+
+// container is one container, from the first word about it to its deletion.
+type container struct {
+	id, bundle string
+	request    *task.CreateTaskRequest
+	log        *slog.Logger
+	events     *publisher
+
+	// Set by create, before the container is anything but creating, and not
+	// changed after.
+	proc        *sandbox.Process
+	streams     *stream.Streams
+	memoryLimit uint64   // bytes, 0 for none
+	warnings    []string // lines for the container's log at its start
+	mounted     string   // where the rootfs was mounted; empty where not here
+
+	// exited is closed when the container is stopped and its exit is told.
+	exited chan struct{}
+
+	mu     sync.Mutex
+	status status
+	// killed is the terminating signal that was asked for, 0 for none.
+	killed syscall.Signal
+	exit   bundle.ExitStatus
+	// abort ends a create under way.
+	abort context.CancelCauseFunc
+}
+
+func newContainer(r *task.CreateTaskRequest, log *slog.Logger, events *publisher) *container {
+	return &container{
+		id: r.ID, bundle: r.Bundle, request: r,
+		log: log.With("container", r.ID), events: events,
+		exited: make(chan struct{}),
+	}
+}
+
+// pid is the container process's, 0 before there is one.
+func (c *container) pid() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.status == creating || c.proc == nil {
+		return 0
+	}
+	return c.proc.PID()
+}
+
+func (c *container) alive() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.status == created || c.status == running || c.status == paused
+}
+
+// check tells whether an operation is allowed now.
+func (c *container) check(op operation) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.status.check(op)
+}
+
+// start lets the guest run. Clients that attached before get its first byte.
+func (c *container) start(ctx context.Context) error {
+	if err := c.check(opStart); err != nil {
+		return err
+	}
+	if err := c.streams.Sync(ctx); err != nil {
+		return fmt.Errorf("wait for attached clients: %w", err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.status.check(opStart); err != nil {
+		return err
+	}
+	for _, w := range c.warnings {
+		c.streams.Warn("wherry: warning: " + w)
+	}
+	if err := c.proc.Run(); err != nil {
+		return err
+	}
+	c.status = running
+	// The end of the guest is told under the same lock, so after this.
+	c.events.publish(topicStart, &events.TaskStart{ContainerID: c.id, Pid: uint32(c.proc.PID())})
+	return nil
+}
+
+// kill does what a signal means to a guest.
+func (c *container) kill(sig syscall.Signal) error {
+	what, err := dispose(sig)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.status.check(opKill); err != nil {
+		return err
+	}
+	if c.status == creating {
+		if what == terminate {
+			c.abort(fmt.Errorf("killed by signal %d while it was created: %w", int(sig), errdefs.ErrAborted))
+		}
+		return nil
+	}
+	switch what {
+	case ignore:
+		return nil
+	case pass:
+		if sig == unix.SIGCONT && c.status == paused {
+			return nil // only a resume ends a pause
+		}
+	case terminate:
+		if c.killed == 0 {
+			c.killed = sig
+		}
+		sig = unix.SIGKILL
+	}
+	return processError(c.proc.Signal(sig))
+}
+
+// processError words the end of a process as containerd's callers know it.
+func processError(err error) error {
+	if errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("process already finished: %w", errdefs.ErrNotFound)
+	}
+	return err
+}
+
+// pause stops the process as a whole. A cgroup's freezer would do it without
+// the process's children seeing it; it has neither.
+func (c *container) pause() error { return c.stopOrGo(opPause, unix.SIGSTOP, paused) }
+
+func (c *container) resume() error { return c.stopOrGo(opResume, unix.SIGCONT, running) }
+
+func (c *container) stopOrGo(op operation, sig syscall.Signal, next status) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.status.check(op); err != nil {
+		return err
+	}
+	if err := c.proc.Signal(sig); err != nil {
+		return processError(err)
+	}
+	c.status = next
+	return nil
+}
+
+// watch waits for the process's end and tells it: first all output goes where
+// it belongs, then exit.json is there, and only then anybody hears.
+func (c *container) watch() {
+	res := c.proc.Result()
+	at := c.proc.Status().At
+	c.streams.Drain()
+
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.exit = bundle.ExitStatus{Code: res.Code, Reason: res.Reason, ExitedAt: at.UTC()}
+	if c.proc.Status().Signal == unix.SIGKILL {
+		if c.killed != 0 {
+			c.exit.Code, c.exit.Reason = 128+int(c.killed), ""
+		} else {
+			c.exit.Reason = "killed by SIGKILL from outside: by the kernel for lack of memory, or by another program"
+		}
+	}
+	if err := bundle.Write(c.bundle, bundle.Exit, c.exit); err != nil {
+		c.log.Error("write how the container ended", "error", err)
+	}
+	c.status = stopped
+	close(c.exited)
+	c.events.publish(topicExit, &events.TaskExit{
+		ContainerID: c.id, ID: c.id, Pid: uint32(c.proc.PID()),
+		ExitStatus: uint32(c.exit.Code), ExitedAt: timestamppb.New(c.exit.ExitedAt),
+	})
+}
+
+// wait returns how the container ended, once it has.
+func (c *container) wait(ctx context.Context) (bundle.ExitStatus, error) {
+	select {
+	case <-c.exited:
+	case <-ctx.Done():
+		return bundle.ExitStatus{}, context.Cause(ctx)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.exit, nil
+}
+
+// delete gives everything back. A container that was not started is killed.
+func (c *container) delete(ctx context.Context) (bundle.ExitStatus, error) {
+	c.mu.Lock()
+	err := c.status.check(opDelete)
+	if err == nil && c.status == created {
+		c.killed = unix.SIGKILL
+		err = processError(c.proc.Signal(unix.SIGKILL))
+	}
+	c.mu.Unlock()
+	if err != nil && !errdefs.IsNotFound(err) {
+		return bundle.ExitStatus{}, err
+	}
+	exit, err := c.wait(ctx)
+	if err != nil {
+		return exit, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.status.check(opDelete); err != nil {
+		return exit, err
+	}
+	c.release()
+	c.status = deleted
+	return exit, nil
+}
+
+// release gives back what create took, as far as it came.
+func (c *container) release() {
+	if c.streams != nil {
+		c.streams.Close()
+	}
+	if c.mounted != "" {
+		if err := unix.Unmount(c.mounted, unix.MNT_DETACH); err != nil {
+			c.log.Warn("unmount the root file system", "error", err)
+		}
+	}
+	for _, name := range []string{bundle.PID, bundle.Attach, bundle.Compiling} {
+		// What is not there needs no removing; the bundle goes anyway.
+		_ = os.Remove(filepath.Join(c.bundle, name))
+	}
+}
+
+// apiStatus gives the statuses their names in the task API.
+var apiStatus = [...]tasktypes.Status{
+	creating: tasktypes.Status_UNKNOWN,
+	created:  tasktypes.Status_CREATED,
+	running:  tasktypes.Status_RUNNING,
+	paused:   tasktypes.Status_PAUSED,
+	stopped:  tasktypes.Status_STOPPED,
+	deleted:  tasktypes.Status_UNKNOWN,
+}
+
+func (c *container) state() *task.StateResponse {
+	pid := c.pid()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r := &task.StateResponse{
+		ID: c.id, Bundle: c.bundle, Pid: uint32(pid), Status: apiStatus[c.status],
+		Stdin: c.request.Stdin, Stdout: c.request.Stdout, Stderr: c.request.Stderr,
+		Terminal: c.request.Terminal,
+	}
+	if c.status == stopped {
+		r.ExitStatus = uint32(c.exit.Code)
+		r.ExitedAt = timestamppb.New(c.exit.ExitedAt)
+	} else {
+		r.ExitedAt = timestamppb.New(time.Time{})
+	}
+	return r
+}

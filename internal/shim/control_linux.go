@@ -1,0 +1,139 @@
+package shim
+
+import (
+	"context"
+	"fmt"
+	"syscall"
+
+	"github.com/containerd/containerd/api/events"
+	task "github.com/containerd/containerd/api/runtime/task/v2"
+	tasktypes "github.com/containerd/containerd/api/types/task"
+	"github.com/containerd/errdefs"
+	"google.golang.org/protobuf/types/known/emptypb"
+)
+
+var (
+	errCheckpoint = fmt.Errorf("Wasm containers have no checkpoints: %w", errdefs.ErrNotImplemented)
+	errExec       = fmt.Errorf("a Wasm container is one program, there is nothing else in it to exec: %w", errdefs.ErrNotImplemented)
+	errUpdate     = fmt.Errorf("limits are set when the container is created, they cannot be changed while it lives: %w", errdefs.ErrNotImplemented)
+)
+
+// Kill sends a signal, or what it means to a guest; see dispose.
+func (s *service) Kill(_ context.Context, r *task.KillRequest) (*emptypb.Empty, error) {
+	c, err := s.get(r.ID, r.ExecID)
+	if err != nil {
+		return nil, err
+	}
+	return empty, c.kill(syscall.Signal(r.Signal))
+}
+
+// Pause stops the process (SIGSTOP).
+func (s *service) Pause(_ context.Context, r *task.PauseRequest) (*emptypb.Empty, error) {
+	c, err := s.get(r.ID, "")
+	if err != nil {
+		return nil, err
+	}
+	if err := c.pause(); err != nil {
+		return nil, err
+	}
+	s.events.publish(topicPaused, &events.TaskPaused{ContainerID: c.id})
+	return empty, nil
+}
+
+// Resume continues a paused process (SIGCONT).
+func (s *service) Resume(_ context.Context, r *task.ResumeRequest) (*emptypb.Empty, error) {
+	c, err := s.get(r.ID, "")
+	if err != nil {
+		return nil, err
+	}
+	if err := c.resume(); err != nil {
+		return nil, err
+	}
+	s.events.publish(topicResumed, &events.TaskResumed{ContainerID: c.id})
+	return empty, nil
+}
+
+// Pids lists a container's processes: there is one.
+func (s *service) Pids(_ context.Context, r *task.PidsRequest) (*task.PidsResponse, error) {
+	c, err := s.get(r.ID, "")
+	if err != nil {
+		return nil, err
+	}
+	resp := &task.PidsResponse{}
+	if c.alive() {
+		resp.Processes = []*tasktypes.ProcessInfo{{Pid: uint32(c.pid())}}
+	}
+	return resp, nil
+}
+
+// ResizePty sets the size of the container's terminal.
+func (s *service) ResizePty(_ context.Context, r *task.ResizePtyRequest) (*emptypb.Empty, error) {
+	c, err := s.get(r.ID, r.ExecID)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.check(opResize); err != nil {
+		return nil, err
+	}
+	return empty, c.streams.Resize(uint16(r.Width), uint16(r.Height))
+}
+
+// CloseIO ends the guest's input.
+func (s *service) CloseIO(_ context.Context, r *task.CloseIORequest) (*emptypb.Empty, error) {
+	c, err := s.get(r.ID, r.ExecID)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.check(opCloseIO); err != nil {
+		return nil, err
+	}
+	if r.Stdin {
+		c.streams.CloseStdin()
+	}
+	return empty, nil
+}
+
+// Stats measures the container's process.
+func (s *service) Stats(_ context.Context, r *task.StatsRequest) (*task.StatsResponse, error) {
+	c, err := s.get(r.ID, "")
+	if err != nil {
+		return nil, err
+	}
+	if err := c.check(opStats); err != nil {
+		return nil, err
+	}
+	m, err := measure(c.pid(), c.memoryLimit)
+	if err != nil {
+		return nil, err
+	}
+	data, err := marshalAny(m)
+	return &task.StatsResponse{Stats: data}, err
+}
+
+// Update is not possible.
+func (s *service) Update(_ context.Context, r *task.UpdateTaskRequest) (*emptypb.Empty, error) {
+	c, err := s.get(r.ID, "")
+	if err != nil {
+		return nil, err
+	}
+	if err := c.check(opUpdate); err != nil {
+		return nil, err
+	}
+	return nil, errUpdate
+}
+
+// Exec is not possible.
+func (s *service) Exec(_ context.Context, r *task.ExecProcessRequest) (*emptypb.Empty, error) {
+	if _, err := s.get(r.ID, ""); err != nil {
+		return nil, err
+	}
+	return nil, errExec
+}
+
+// Checkpoint is not possible.
+func (s *service) Checkpoint(_ context.Context, r *task.CheckpointTaskRequest) (*emptypb.Empty, error) {
+	if _, err := s.get(r.ID, ""); err != nil {
+		return nil, err
+	}
+	return nil, errCheckpoint
+}

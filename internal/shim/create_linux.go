@@ -1,0 +1,293 @@
+package shim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/containerd/containerd/api/events"
+	task "github.com/containerd/containerd/api/runtime/task/v2"
+	"github.com/containerd/containerd/api/types"
+	"github.com/containerd/containerd/v2/core/mount"
+	"github.com/containerd/errdefs"
+	"golang.org/x/sys/unix"
+
+	"wherry/internal/engine"
+	"wherry/internal/guest"
+	"wherry/internal/sandbox"
+	"wherry/internal/shim/bundle"
+	"wherry/internal/shim/stream"
+	"wherry/internal/wasi/host/socket"
+)
+
+// create takes a container from a request to a process whose guest waits. No
+// lock is held meanwhile: a compile may take long, and State and Kill are
+// answered. Where it fails nothing is left.
+func (c *container) create(ctx context.Context, r *task.CreateTaskRequest) (err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	c.mu.Lock()
+	c.abort = cancel
+	c.mu.Unlock()
+	defer func() {
+		if err != nil {
+			c.release()
+		}
+	}()
+
+	s, err := readSpec(c.bundle)
+	if err != nil {
+		return err
+	}
+	if err := c.mountRoot(r.Rootfs, s); err != nil {
+		return err
+	}
+	p, err := findProgram(s)
+	if err != nil {
+		return err
+	}
+	defer p.file.Close()
+	ports, err := c.publishPorts(s)
+	if err != nil {
+		return err
+	}
+	defer unpublish(ports)
+	c.warnings = warnings(p, ports)
+	if c.streams, err = c.openStreams(r, s); err != nil {
+		return err
+	}
+	defer c.streams.Started()
+	cfg, err := config(s, p)
+	if err != nil {
+		return err
+	}
+	proc, err := c.run(ctx, s, p, cfg, ports)
+	if err != nil {
+		return err
+	}
+	if err := bundle.WriteFile(c.bundle, bundle.PID, []byte(strconv.Itoa(proc.PID()))); err != nil {
+		_ = proc.Signal(unix.SIGKILL) // it may have ended by itself
+		<-proc.Done()
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.proc = proc
+	c.memoryLimit = s.memoryLimit()
+	c.status = created
+	go c.watch()
+	c.events.publish(topicCreate, &events.TaskCreate{
+		ContainerID: c.id, Bundle: c.bundle, Rootfs: r.Rootfs, Pid: uint32(proc.PID()),
+		IO: &events.TaskIO{Stdin: r.Stdin, Stdout: r.Stdout, Stderr: r.Stderr, Terminal: r.Terminal},
+	})
+	return nil
+}
+
+// mountRoot mounts the root file system where containerd asks for that. Docker
+// and the embedded engine have it in place.
+func (c *container) mountRoot(mounts []*types.Mount, s *spec) error {
+	if len(mounts) == 0 {
+		return nil
+	}
+	dir := filepath.Join(c.bundle, "rootfs")
+	if err := os.MkdirAll(dir, 0o711); err != nil {
+		return fmt.Errorf("mount the root file system: %w", err)
+	}
+	list := make([]mount.Mount, len(mounts))
+	for i, m := range mounts {
+		list[i] = mount.Mount{Type: m.Type, Source: m.Source, Target: m.Target, Options: m.Options}
+	}
+	if err := mount.All(list, dir); err != nil {
+		return fmt.Errorf("mount the root file system: %w", err)
+	}
+	c.mounted = dir
+	if s.root == "" {
+		s.root = dir
+	}
+	return nil
+}
+
+// publishPorts binds the published ports and tells which they are.
+func (c *container) publishPorts(s *spec) ([]published, error) {
+	var wanted []bundle.Port
+	if err := s.annotation(bundle.PublishedPorts, &wanted); err != nil {
+		return nil, err
+	}
+	if len(wanted) == 0 {
+		return nil, nil
+	}
+	ports, err := publish(wanted, s.name(c.id))
+	if err != nil {
+		return nil, err
+	}
+	actual := make([]bundle.Port, len(ports))
+	for i, p := range ports {
+		actual[i] = p.Port
+	}
+	if err := bundle.Write(c.bundle, bundle.Ports, actual); err != nil {
+		unpublish(ports)
+		return nil, err
+	}
+	return ports, nil
+}
+
+// warnings are what the user should know of a guest before it runs.
+func warnings(p *program, ports []published) (lines []string) {
+	if p.info != nil && !p.info.CanListen() {
+		for _, b := range ports {
+			lines = append(lines, fmt.Sprintf("port %d is published, but the module imports no socket function: nothing will answer there", b.HostPort))
+		}
+	}
+	return lines
+}
+
+// openStreams opens the container's streams: containerd's where the request
+// names some, else the embedded engine's.
+func (c *container) openStreams(r *task.CreateTaskRequest, s *spec) (*stream.Streams, error) {
+	cfg := stream.Config{
+		Terminal: r.Terminal || s.Process.Terminal,
+		Stdin:    r.Stdin, Stdout: r.Stdout, Stderr: r.Stderr,
+		ID: c.id, Namespace: c.events.namespace,
+		Logger: c.log,
+	}
+	if r.Stdin+r.Stdout+r.Stderr == "" && s.embedded() {
+		cfg.Attach = filepath.Join(c.bundle, bundle.Attach)
+		switch mode := s.Annotations[bundle.Stdin]; mode {
+		case "":
+		case bundle.StdinOpen, bundle.StdinOnce:
+			cfg.StdinOpen, cfg.StdinOnce = true, mode == bundle.StdinOnce
+		default:
+			return nil, fmt.Errorf("annotation %s is %q, wanted open or once: %w", bundle.Stdin, mode, errdefs.ErrInvalidArgument)
+		}
+		maxSize, err := s.number(bundle.LogMaxSize)
+		if err != nil {
+			return nil, err
+		}
+		maxFile, err := s.number(bundle.LogMaxFile)
+		if err != nil {
+			return nil, err
+		}
+		if path := s.Annotations[bundle.LogPath]; path != "" {
+			if cfg.Log, err = stream.OpenJSONLog(path, maxSize, int(min(maxFile, 1000))); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return stream.Open(cfg)
+}
+
+// config is the guest's configuration, but for what the process inherits.
+func config(s *spec, p *program) (guest.Config, error) {
+	hosts := map[string][]netip.Addr{}
+	var dns []netip.Addr
+	var search []string
+	if err := errors.Join(
+		s.annotation(bundle.Hosts, &hosts),
+		s.annotation(bundle.DNS, &dns),
+		s.annotation(bundle.Search, &search),
+	); err != nil {
+		return guest.Config{}, err
+	}
+	files, err := fileTree(s, hosts, dns, search)
+	if err != nil {
+		return guest.Config{}, err
+	}
+	net := socket.Config{
+		Mode:    s.Annotations[bundle.Network],
+		Preopen: s.Annotations[bundle.Listen] == "preopen",
+		Hosts:   hosts, Search: search,
+	}
+	if net.Mode == "" {
+		// Also under containerd, whose network namespaces are not joined: the
+		// host's own network is not what such a container was promised.
+		net.Mode = socket.ModePrivate
+	}
+	for _, a := range dns {
+		net.DNS = append(net.DNS, netip.AddrPortFrom(a, 53))
+	}
+	return guest.Config{
+		Engine: s.engine(os.Args[0]),
+		Module: p.host, Name: p.name, Func: p.function, Args: p.args,
+		Env: s.Process.Env, Cwd: s.Process.Cwd, Hostname: s.Hostname,
+		Files: files, Net: net,
+		Limits: engine.Limits{MemoryBytes: s.memoryLimit()},
+	}, nil
+}
+
+// run makes the container process, with compiled code and listeners handed
+// down. Code that the engine refuses is made anew, once.
+func (c *container) run(ctx context.Context, s *spec, p *program, cfg guest.Config, ports []published) (*sandbox.Process, error) {
+	limits, err := rlimits(s)
+	if err != nil {
+		return nil, err
+	}
+	for again := false; ; again = true {
+		key, cache, err := c.key(ctx, s, p, cfg.Engine)
+		if err != nil {
+			return nil, err
+		}
+		compiled, err := c.compiled(ctx, cache, key, p, cfg.Engine)
+		if err != nil {
+			return nil, err
+		}
+		files := []*os.File{compiled}
+		cfg.Code = "/proc/self/fd/" + strconv.Itoa(sandbox.FirstFile)
+		cfg.Net.Published = nil
+		for _, b := range ports {
+			cfg.Net.Published = append(cfg.Net.Published, socket.Listener{
+				Proto: b.Proto, Port: b.ContainerPort, FD: sandbox.FirstFile + len(files),
+			})
+			files = append(files, b.file)
+		}
+		stdin, stdout, stderr := c.streams.Guest()
+		proc, err := sandbox.Start(ctx, sandbox.Command{
+			Name: c.id, Config: cfg, Files: files,
+			Stdin: stdin, Stdout: stdout, Stderr: stderr,
+			Terminal: s.Process.Terminal || c.request.Terminal,
+			Rlimits:  limits,
+		})
+		compiled.Close()
+		if errors.Is(err, sandbox.ErrStaleCode) && !again {
+			c.log.Warn("compile again", "reason", err)
+			if err := cache.Remove(key); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		return proc, err
+	}
+}
+
+// resources are the names of limits in a specification (setrlimit(2)).
+var resources = map[string]int{
+	"RLIMIT_CPU": unix.RLIMIT_CPU, "RLIMIT_FSIZE": unix.RLIMIT_FSIZE,
+	"RLIMIT_CORE": unix.RLIMIT_CORE, "RLIMIT_NOFILE": unix.RLIMIT_NOFILE,
+	"RLIMIT_NPROC": unix.RLIMIT_NPROC, "RLIMIT_AS": unix.RLIMIT_AS,
+	"RLIMIT_DATA": unix.RLIMIT_DATA, "RLIMIT_MEMLOCK": unix.RLIMIT_MEMLOCK,
+	"RLIMIT_SIGPENDING": unix.RLIMIT_SIGPENDING, "RLIMIT_MSGQUEUE": unix.RLIMIT_MSGQUEUE,
+	"RLIMIT_NICE": unix.RLIMIT_NICE, "RLIMIT_RTPRIO": unix.RLIMIT_RTPRIO,
+	"RLIMIT_RTTIME": unix.RLIMIT_RTTIME, "RLIMIT_LOCKS": unix.RLIMIT_LOCKS,
+	"RLIMIT_RSS": unix.RLIMIT_RSS,
+}
+
+// rlimits are the limits of a specification. The stack's size is the engine's
+// affair and stays as it is.
+func rlimits(s *spec) (map[int]unix.Rlimit, error) {
+	limits := make(map[int]unix.Rlimit)
+	for _, l := range s.Process.Rlimits {
+		if l.Type == "RLIMIT_STACK" {
+			continue
+		}
+		which, ok := resources[strings.ToUpper(l.Type)]
+		if !ok {
+			return nil, fmt.Errorf("there is no limit %s: %w", l.Type, errdefs.ErrInvalidArgument)
+		}
+		limits[which] = unix.Rlimit{Cur: l.Soft, Max: l.Hard}
+	}
+	return limits, nil
+}

@@ -1,0 +1,99 @@
+package shim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"time"
+
+	"github.com/containerd/ttrpc"
+	"golang.org/x/sys/unix"
+)
+
+// socketFD is the listening socket that the start action hands down.
+const socketFD = 3
+
+// stackBytes is the size of the threads' stacks in container processes, on
+// which guests run. With less, a guest's stack overflow is a crash of the
+// process in place of a trap.
+const stackBytes = 8 << 20
+
+// serve serves the task API until everything in it is deleted and Shutdown is
+// called, or a signal asks for the end.
+func serve(o options) error {
+	debug.SetGCPercent(40)
+	log, closeLog, err := openLog(o)
+	if err != nil {
+		return err
+	}
+	defer closeLog()
+	raiseStack(log)
+
+	f := os.NewFile(socketFD, "shim socket")
+	l, err := net.FileListener(f)
+	f.Close()
+	if err != nil {
+		return fmt.Errorf("take over the shim's socket: %w", err)
+	}
+	address := l.Addr().String()
+	defer os.Remove(address)
+
+	srv, err := ttrpc.NewServer(ttrpc.WithServerHandshaker(ttrpc.UnixSocketRequireSameUser()))
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGINT)
+	defer stop()
+	// A reader of an output pipe, or a terminal, that went away is no reason
+	// to end.
+	signal.Ignore(unix.SIGPIPE, unix.SIGHUP)
+
+	pub := newPublisher(os.Getenv("TTRPC_ADDRESS"), o.namespace, log)
+	svc := newService(log, pub, stop)
+	svc.register(srv)
+
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(context.Background(), l) }()
+	select {
+	case err = <-served:
+	case <-ctx.Done():
+	}
+	// From here on a new shim may take the address.
+	os.Remove(address)
+	closeServer(srv, log)
+	svc.close()
+	pub.close()
+	if err != nil && !errors.Is(err, ttrpc.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// closeServer lets answers under way, such as that to Shutdown, go out.
+func closeServer(srv *ttrpc.Server, log *slog.Logger) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if err := srv.Shutdown(ctx); err != nil {
+		if err := srv.Close(); err != nil {
+			log.Warn("close the connections", "error", err)
+		}
+	}
+}
+
+// raiseStack sets the size of stacks that container processes inherit.
+func raiseStack(log *slog.Logger) {
+	var l unix.Rlimit
+	err := unix.Getrlimit(unix.RLIMIT_STACK, &l)
+	if err == nil {
+		l.Cur = min(stackBytes, l.Max)
+		err = unix.Setrlimit(unix.RLIMIT_STACK, &l)
+	}
+	if err != nil {
+		log.Warn("set the size of guests' stacks", "error", err)
+	}
+}

@@ -1,0 +1,170 @@
+package shim
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/containerd/containerd/api/events"
+	task "github.com/containerd/containerd/api/runtime/task/v2"
+	"github.com/containerd/errdefs"
+	"google.golang.org/protobuf/types/known/emptypb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"wherry/internal/shim/stream"
+)
+
+// lingerIdle is how long, at the shim's own end, attached clients may take
+// nothing of what is left for them before they are given up.
+const lingerIdle = time.Minute
+
+// service is the task API over the containers of this shim.
+type service struct {
+	log      *slog.Logger
+	events   *publisher
+	shutdown func()
+
+	mu sync.Mutex
+	// containers are those not deleted, the ones being created included.
+	containers map[string]*container
+	// closed are the streams of deleted ones, whose clients may still read.
+	closed []*stream.Streams
+}
+
+var (
+	_     task.TaskService = (*service)(nil)
+	empty                  = &emptypb.Empty{}
+)
+
+func newService(log *slog.Logger, events *publisher, shutdown func()) *service {
+	return &service{log: log, events: events, shutdown: shutdown, containers: make(map[string]*container)}
+}
+
+// close lets attached clients take what is left.
+func (s *service) close() {
+	s.mu.Lock()
+	closed := s.closed
+	s.mu.Unlock()
+	for _, c := range closed {
+		c.Linger(lingerIdle)
+	}
+}
+
+// get finds a container.
+func (s *service) get(id, exec string) (*container, error) {
+	if exec != "" {
+		return nil, fmt.Errorf("process %q of container %s does not exist: %w", exec, id, errdefs.ErrNotFound)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.containers[id]
+	if c == nil {
+		return nil, fmt.Errorf("container %s does not exist: %w", id, errdefs.ErrNotFound)
+	}
+	return c, nil
+}
+
+// Create makes a container's process, with its guest instantiated and waiting.
+func (s *service) Create(ctx context.Context, r *task.CreateTaskRequest) (*task.CreateTaskResponse, error) {
+	if r.Checkpoint != "" {
+		return nil, fmt.Errorf("restoring a checkpoint: %w", errCheckpoint)
+	}
+	c := newContainer(r, s.log, s.events)
+	s.mu.Lock()
+	if s.containers[r.ID] != nil {
+		s.mu.Unlock()
+		return nil, fmt.Errorf("container %s: %w", r.ID, errdefs.ErrAlreadyExists)
+	}
+	s.containers[r.ID] = c
+	s.mu.Unlock()
+
+	if err := c.create(ctx, r); err != nil {
+		s.forget(c)
+		return nil, err
+	}
+	return &task.CreateTaskResponse{Pid: uint32(c.pid())}, nil
+}
+
+// forget takes a container out of the list.
+func (s *service) forget(c *container) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.containers, c.id)
+	if c.streams != nil {
+		s.closed = append(s.closed, c.streams)
+	}
+}
+
+// Start lets the guest run.
+func (s *service) Start(ctx context.Context, r *task.StartRequest) (*task.StartResponse, error) {
+	c, err := s.get(r.ID, r.ExecID)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.start(ctx); err != nil {
+		return nil, err
+	}
+	return &task.StartResponse{Pid: uint32(c.pid())}, nil
+}
+
+// Delete gives back what a container that has ended, or never started, holds.
+func (s *service) Delete(ctx context.Context, r *task.DeleteRequest) (*task.DeleteResponse, error) {
+	c, err := s.get(r.ID, r.ExecID)
+	if err != nil {
+		return nil, err
+	}
+	exit, err := c.delete(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.forget(c)
+	at := timestamppb.New(exit.ExitedAt)
+	s.events.publish(topicDelete, &events.TaskDelete{
+		ContainerID: c.id, Pid: uint32(c.pid()), ExitStatus: uint32(exit.Code), ExitedAt: at,
+	})
+	return &task.DeleteResponse{Pid: uint32(c.pid()), ExitStatus: uint32(exit.Code), ExitedAt: at}, nil
+}
+
+// State tells where a container is in its life.
+func (s *service) State(_ context.Context, r *task.StateRequest) (*task.StateResponse, error) {
+	c, err := s.get(r.ID, r.ExecID)
+	if err != nil {
+		return nil, err
+	}
+	return c.state(), nil
+}
+
+// Wait returns when the container has ended.
+func (s *service) Wait(ctx context.Context, r *task.WaitRequest) (*task.WaitResponse, error) {
+	c, err := s.get(r.ID, r.ExecID)
+	if err != nil {
+		return nil, err
+	}
+	exit, err := c.wait(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &task.WaitResponse{ExitStatus: uint32(exit.Code), ExitedAt: timestamppb.New(exit.ExitedAt)}, nil
+}
+
+// Connect tells the pids.
+func (s *service) Connect(_ context.Context, r *task.ConnectRequest) (*task.ConnectResponse, error) {
+	resp := &task.ConnectResponse{ShimPid: uint32(os.Getpid())}
+	if c, err := s.get(r.ID, ""); err == nil {
+		resp.TaskPid = uint32(c.pid())
+	}
+	return resp, nil
+}
+
+// Shutdown ends the shim, unless it still has containers.
+func (s *service) Shutdown(context.Context, *task.ShutdownRequest) (*emptypb.Empty, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.containers) == 0 {
+		s.shutdown()
+	}
+	return empty, nil
+}
