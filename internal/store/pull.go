@@ -263,7 +263,7 @@ func (p *puller) blob(ctx context.Context, desc ocispec.Descriptor, show bool) e
 		r = nil
 	}
 	defer p.s.making.lock(desc.Digest.String())()
-	wait := 200 * time.Millisecond
+	wait := p.s.retryWait
 	for try := 1; ; try++ {
 		err := p.download(ctx, desc, r)
 		switch {

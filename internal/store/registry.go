@@ -129,7 +129,12 @@ func configSecrets(host string, r *reporter) (string, string, error) {
 	if host == hubHost || host == hub {
 		key = hubKey
 	}
-	cfg, err := cliconfig.Load(cliconfig.Dir())
+	// cliconfig.Dir keeps the variable's first value for ever.
+	dir := os.Getenv(cliconfig.EnvOverrideConfigDir)
+	if dir == "" {
+		dir = cliconfig.Dir()
+	}
+	cfg, err := cliconfig.Load(dir)
 	if err != nil {
 		r.send(Event{Status: fmt.Sprintf("warning: can't read Docker's configuration, going on without credentials: %v", err)})
 		return "", "", nil

@@ -50,8 +50,9 @@ type Registry struct {
 	server  *httptest.Server
 	options Options
 
-	mu  sync.Mutex
-	cut int64
+	mu     sync.Mutex
+	budget int64
+	cut    func()
 }
 
 // Start starts a registry that ends with the test.
@@ -101,12 +102,23 @@ func (r *Registry) WriteCA(t testing.TB, dir, host string) {
 	}
 }
 
-// Cut makes every coming download of a blob break off after n bytes; 0 lets
-// them through again.
-func (r *Registry) Cut(n int64) {
+// Cut lets n more bytes of blobs through, then breaks the connection, calls cut
+// each time (if not nil), and breaks all coming downloads of blobs at once,
+// until Restore.
+func (r *Registry) Cut(n int64, cut func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.cut = n
+	if cut == nil {
+		cut = func() {}
+	}
+	r.budget, r.cut = n, cut
+}
+
+// Restore lets downloads through again.
+func (r *Registry) Restore() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.cut = nil
 }
 
 // count counts and cuts.
@@ -114,10 +126,7 @@ func (r *Registry) count(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		r.Requests.Add(1)
 		if req.Method == http.MethodGet && strings.Contains(req.URL.Path, "/blobs/") {
-			r.mu.Lock()
-			cut := r.cut
-			r.mu.Unlock()
-			w = &countingWriter{ResponseWriter: w, r: r, cut: cut}
+			w = &countingWriter{ResponseWriter: w, r: r}
 		}
 		next.ServeHTTP(w, req)
 	})
@@ -125,24 +134,29 @@ func (r *Registry) count(next http.Handler) http.Handler {
 
 type countingWriter struct {
 	http.ResponseWriter
-	r    *Registry
-	cut  int64
-	sent int64
+	r *Registry
 }
 
 // Write implements http.ResponseWriter.
 func (w *countingWriter) Write(p []byte) (int, error) {
-	breaks := w.cut > 0 && w.sent+int64(len(p)) > w.cut
-	if breaks {
-		p = p[:w.cut-w.sent]
+	w.r.mu.Lock()
+	cut := w.r.cut
+	if cut != nil {
+		if int64(len(p)) <= w.r.budget {
+			cut = nil
+		} else {
+			p = p[:w.r.budget]
+		}
+		w.r.budget -= int64(len(p))
 	}
+	w.r.mu.Unlock()
 	n, err := w.ResponseWriter.Write(p)
-	w.sent += int64(n)
 	w.r.Sent.Add(int64(n))
-	if breaks {
+	if cut != nil {
 		if f, ok := w.ResponseWriter.(http.Flusher); ok {
 			f.Flush()
 		}
+		cut()
 		panic(http.ErrAbortHandler)
 	}
 	return n, err
