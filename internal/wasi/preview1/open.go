@@ -3,6 +3,8 @@
 package preview1
 
 import (
+	"math"
+
 	"wherry/internal/wasi/host/tree"
 )
 
@@ -89,6 +91,7 @@ func (h *Host) opened(m memory, a args, parent *desc, node tree.Node) errno {
 			d.rights |= rightFdRead & parent.inheriting
 		}
 		if base&rightsWriting != 0 {
+			d.bounded = n.Room(math.MaxInt64) != nil
 			d.rights |= (rightsWriting&base | rightFdAllocate | rightFdFilestatSetSize) & parent.inheriting
 		}
 	}

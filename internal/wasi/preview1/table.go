@@ -31,6 +31,9 @@ type desc struct {
 
 	rights, inheriting uint64
 	flags              uint16
+	// bounded says that the file lies where space is rationed, so that it must
+	// be asked for before writing.
+	bounded bool
 	// preopen is the name of a directory that the guest starts with.
 	preopen string
 	// entries is the directory as it was when it was last read from its start.

@@ -57,8 +57,11 @@ func (r *resolver) question(q dnsmessage.Question) ([]netip.Addr, string, error)
 	for range dnsAttempts {
 		for _, server := range r.servers {
 			reply, err := askServer(server, q)
+			if errors.Is(err, ErrNoName) {
+				return nil, "", err
+			}
 			if err != nil {
-				continue
+				continue // this server cannot be reached or is silent
 			}
 			addrs, cname, err := readReply(reply, q)
 			if err == nil || errors.Is(err, ErrNoName) {
@@ -81,8 +84,8 @@ func askServer(server netip.AddrPort, q dnsmessage.Question) (*dnsmessage.Messag
 		Questions: []dnsmessage.Question{q},
 	}
 	packed, err := m.Pack()
-	if err != nil {
-		return nil, err
+	if err != nil { // an empty or overlong label
+		return nil, ErrNoName
 	}
 	reply, err := exchange(server, Datagram, packed, m.ID, q)
 	if err == nil && reply.Truncated {
@@ -118,8 +121,14 @@ func readReply(m *dnsmessage.Message, q dnsmessage.Question) ([]netip.Addr, stri
 			}
 			switch b := a.Body.(type) {
 			case *dnsmessage.AResource:
+				if q.Type != dnsmessage.TypeA {
+					continue // not what was asked
+				}
 				out = append(out, netip.AddrFrom4(b.A))
 			case *dnsmessage.AAAAResource:
+				if q.Type != dnsmessage.TypeAAAA {
+					continue
+				}
 				out = append(out, netip.AddrFrom16(b.AAAA))
 			case *dnsmessage.CNAMEResource:
 				name, alias = b.CNAME, true

@@ -5,6 +5,7 @@ package socket
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 
 	"github.com/containerd/errdefs"
 	"golang.org/x/sys/unix"
@@ -28,12 +29,20 @@ const (
 	Datagram Type = 2
 )
 
+// locator tells where addresses lie.
+type locator interface {
+	locate(netip.Addr) (place, error)
+	close() error
+}
+
+var _ locator = (*router)(nil)
+
 // Network is one guest's network.
 type Network struct {
 	mode     string
 	config   Config
 	ports    portTable
-	routes   *router
+	routes   locator
 	resolver resolver
 }
 
