@@ -50,10 +50,11 @@ func statusOf(err error) int {
 }
 
 // classes are errdefs' own words at the end of a wrapped message; the status
-// says the same, so they are left out of what people read.
+// says the same, so they are left out of what people read. "permission denied"
+// stays: clients choose exit code 126 by these words.
 var classes = []error{
 	errdefs.ErrNotModified, errdefs.ErrNotImplemented, errdefs.ErrInvalidArgument, errdefs.ErrOutOfRange,
-	errdefs.ErrUnauthenticated, errdefs.ErrPermissionDenied, errdefs.ErrNotFound, errdefs.ErrAlreadyExists,
+	errdefs.ErrUnauthenticated, errdefs.ErrNotFound, errdefs.ErrAlreadyExists,
 	errdefs.ErrConflict, errdefs.ErrFailedPrecondition, errdefs.ErrUnavailable, errdefs.ErrResourceExhausted,
 	errdefs.ErrInternal, errdefs.ErrUnknown, errMethod,
 }

@@ -74,7 +74,7 @@ func TestErrorStatus(t *testing.T) {
 		{fmt.Errorf("no: %w", errdefs.ErrAlreadyExists), 409, "no"},
 		{fmt.Errorf("no: %w", errdefs.ErrConflict), 409, "no"},
 		{fmt.Errorf("no: %w", errdefs.ErrFailedPrecondition), 409, "no"},
-		{fmt.Errorf("no: %w", errdefs.ErrPermissionDenied), 403, "no"},
+		{fmt.Errorf("no: %w", errdefs.ErrPermissionDenied), 403, "no: permission denied"},
 		{fmt.Errorf("no: %w", errdefs.ErrUnauthenticated), 401, "no"},
 		{fmt.Errorf("no: %w", errdefs.ErrNotImplemented), 501, "no"},
 		{fmt.Errorf("no: %w", errdefs.ErrUnavailable), 503, "no"},

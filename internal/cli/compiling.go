@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/docker/go-units"
 	"github.com/moby/moby/api/types/events"
 	"github.com/moby/moby/client"
 )
@@ -106,8 +105,8 @@ func (c *compiling) watch(ctx context.Context, id string, since time.Time, done 
 // in bytes and the engine.
 func compileLine(m events.Message) string {
 	line := "wherry: compiling the module"
-	if n, err := strconv.ParseFloat(m.Actor.Attributes["size"], 64); err == nil {
-		line += " (" + units.HumanSizeWithPrecision(n, 2) + ")"
+	if n, err := strconv.ParseInt(m.Actor.Attributes["size"], 10, 64); err == nil {
+		line += " (" + humanSize(n) + ")"
 	}
 	if name := m.Actor.Attributes["engine"]; name != "" {
 		line += " for " + name

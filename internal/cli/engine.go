@@ -29,15 +29,16 @@ type engine struct {
 	stderr    io.Writer
 	compiling *compiling
 
-	once     sync.Once
+	once sync.Once
+	// startErr is why the embedded engine could not be started, if it was tried.
 	startErr error
 }
 
-func findEngine() (*engine, error) {
+func findEngine() *engine {
 	e := &engine{host: os.Getenv("WHERRY_HOST"), stderr: os.Stderr}
 	e.paths, e.pathsErr = findPaths(os.Getenv, os.Getuid(), os.TempDir())
 	e.compiling = &compiling{engine: e}
-	return e, nil
+	return e
 }
 
 // local tells whether the engine is the embedded one.
@@ -50,9 +51,6 @@ func (e *engine) address() string {
 	}
 	return e.host
 }
-
-// failed is why the embedded engine could not be started, if it could not.
-func (e *engine) failed() error { return e.startErr }
 
 // dial connects to the embedded engine for the API client and starts it where
 // nothing listens. So exactly the verbs that talk to an engine start one.

@@ -38,15 +38,14 @@ func Main(args []string) int {
 		signal.Stop(signals) // the second one ends the program at once
 	}()
 
-	engine, err := findEngine()
-	if err == nil {
-		err = run(ctx, engine, args)
-	}
+	engine := findEngine()
+	err := run(ctx, engine, args)
 	return report(os.Stderr, engine, err, context.Cause(ctx))
 }
 
-// run builds the command tree over docker/cli's state and executes it.
-func run(ctx context.Context, engine *engine, args []string) error {
+// run builds the command tree over docker/cli's state and executes it. Tests
+// give it other streams.
+func run(ctx context.Context, engine *engine, args []string, streams ...command.CLIOption) error {
 	version.PlatformName = "Wherry"
 	version.Version = buildinfo.Version
 	opts := []client.Opt{
@@ -57,7 +56,7 @@ func run(ctx context.Context, engine *engine, args []string) error {
 	if engine.local() {
 		opts = append(opts, client.WithDialContext(engine.dial))
 	}
-	docker, err := command.NewDockerCli(command.WithBaseContext(ctx), command.WithAPIClientOptions(opts...))
+	docker, err := command.NewDockerCli(append(streams, command.WithBaseContext(ctx), command.WithAPIClientOptions(opts...))...)
 	if err != nil {
 		return err
 	}
@@ -87,8 +86,8 @@ func report(stderr io.Writer, engine *engine, err, cause error) int {
 		code = status.StatusCode
 	}
 	text := err.Error()
-	if engine != nil && engine.failed() != nil {
-		text = engine.failed().Error() // what the client makes of it says less
+	if engine.startErr != nil {
+		text = engine.startErr.Error() // what the client makes of it says less
 	}
 	if text = inOurName(text); text != "" {
 		if !strings.HasPrefix(text, "wherry: ") {

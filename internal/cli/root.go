@@ -176,7 +176,7 @@ var texts = strings.NewReplacer("Manage Docker", "Manage the engine", "the Docke
 
 // rename lets help texts show wherry's name for its own commands.
 func rename(c *cobra.Command) {
-	c.Short, c.Long = texts.Replace(c.Short), texts.Replace(c.Long)
+	c.Use, c.Short, c.Long = texts.Replace(c.Use), texts.Replace(c.Short), texts.Replace(c.Long)
 	if a := c.Annotations["aliases"]; a != "" {
 		c.Annotations["aliases"] = strings.ReplaceAll(a, "docker ", "wherry ")
 	}

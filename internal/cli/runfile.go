@@ -34,7 +34,11 @@ func runFiles(root *cobra.Command, docker command.Cli) {
 				}
 				args[0] = name
 			}
-			return original(cmd, args)
+			err := original(cmd, args)
+			if err != nil && !errors.As(err, new(cli.StatusError)) && !errdefs.IsCanceled(err) {
+				err = cli.StatusError{Cause: err, StatusCode: 125} // the container did not come to run
+			}
+			return err
 		}
 	}
 }

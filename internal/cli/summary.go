@@ -115,6 +115,7 @@ func findModule(archive io.Reader, program string) (*module.Info, error) {
 		if err != nil && !errors.Is(err, io.EOF) {
 			return nil, err
 		}
+		err = nil // a short blob has a short head
 		var m *module.Info
 		switch {
 		case bytes.Equal(head, []byte("\x00asm")):
