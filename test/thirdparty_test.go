@@ -55,14 +55,6 @@ func mkdir(t *testing.T, dir string) string {
 	return dir
 }
 
-// write makes a file of a build context or a mounted folder.
-func write(t *testing.T, path, text string) {
-	t.Helper()
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // link puts a file of a package into a build context without copying it.
 func link(t *testing.T, from, to string) {
 	t.Helper()
