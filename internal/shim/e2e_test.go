@@ -123,8 +123,8 @@ func (b *box) context() context.Context {
 	return ctx
 }
 
-// start starts the shim.
-func (b *box) start() *box {
+// write writes the bundle.
+func (b *box) write() {
 	b.t.Helper()
 	data, err := json.Marshal(b.spec)
 	if err != nil {
@@ -133,9 +133,22 @@ func (b *box) start() *box {
 	if err := os.WriteFile(filepath.Join(b.opts.Bundle, bundle.Config), data, 0o600); err != nil {
 		b.t.Fatal(err)
 	}
+}
+
+// connect starts the shim, whose bundle is written.
+func (b *box) connect() {
+	b.t.Helper()
+	var err error
 	if b.shim, err = client.Start(b.context(), b.opts); err != nil {
 		b.t.Fatal(err)
 	}
+}
+
+// start writes the bundle and starts the shim.
+func (b *box) start() *box {
+	b.t.Helper()
+	b.write()
+	b.connect()
 	b.t.Cleanup(b.end)
 	return b
 }
@@ -231,5 +244,29 @@ func TestHello(t *testing.T) {
 	}
 	if _, err := b.shim.Delete(b.context()); err != nil {
 		t.Errorf("delete: %v", err)
+	}
+}
+
+func TestExitCodes(t *testing.T) {
+	for _, c := range []struct {
+		args   []string
+		code   int
+		reason string
+		stderr string
+	}{
+		{[]string{"exit", "7"}, 7, "", ""},
+		{[]string{"exit", "256"}, 255, "", ""},
+		{[]string{"trap"}, 134, "wasm trap: out of bounds memory access", "wherry: wasm trap: out of bounds memory access\nwherry:    0: main."},
+	} {
+		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
+			b := newBox(t, c.args...).run()
+			st := b.wait()
+			if st.Code != c.code || !strings.HasPrefix(st.Reason, c.reason) || (c.reason == "") != (st.Reason == "") {
+				t.Errorf("exit = %+v, want code %d and reason %q", st, c.code, c.reason)
+			}
+			if got := b.logged("stderr"); !strings.Contains(got, c.stderr) {
+				t.Errorf("stderr = %q, want %q in it", got, c.stderr)
+			}
+		})
 	}
 }

@@ -43,7 +43,8 @@ func serve(o options) error {
 	address := l.Addr().String()
 	defer os.Remove(address)
 
-	srv, err := ttrpc.NewServer(ttrpc.WithServerHandshaker(ttrpc.UnixSocketRequireSameUser()))
+	bye := newFarewell()
+	srv, err := ttrpc.NewServer(ttrpc.WithServerHandshaker(bye))
 	if err != nil {
 		return err
 	}
@@ -54,7 +55,7 @@ func serve(o options) error {
 	signal.Ignore(unix.SIGPIPE, unix.SIGHUP)
 
 	pub := newPublisher(os.Getenv("TTRPC_ADDRESS"), o.namespace, log)
-	svc := newService(log, pub, stop)
+	svc := newService(log, pub, func() { bye.said.Store(true); stop() })
 	svc.register(srv)
 
 	served := make(chan error, 1)
@@ -65,24 +66,22 @@ func serve(o options) error {
 	}
 	// From here on a new shim may take the address.
 	os.Remove(address)
-	closeServer(srv, log)
+	if bye.said.Load() {
+		select {
+		case <-bye.written:
+		case <-time.After(time.Second):
+			log.Warn("whoever asked for the end does not take the answer")
+		}
+	}
+	if err := srv.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+		log.Warn("close the connections", "error", err)
+	}
 	svc.close()
 	pub.close()
 	if err != nil && !errors.Is(err, ttrpc.ErrServerClosed) {
 		return err
 	}
 	return nil
-}
-
-// closeServer lets answers under way, such as that to Shutdown, go out.
-func closeServer(srv *ttrpc.Server, log *slog.Logger) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	if err := srv.Shutdown(ctx); err != nil {
-		if err := srv.Close(); err != nil {
-			log.Warn("close the connections", "error", err)
-		}
-	}
 }
 
 // raiseStack sets the size of stacks that container processes inherit.

@@ -11,6 +11,7 @@ import (
 	"github.com/containerd/cgroups/v3/cgroup2/stats"
 	task "github.com/containerd/containerd/api/runtime/task/v2"
 	tasktypes "github.com/containerd/containerd/api/types/task"
+	"github.com/containerd/errdefs"
 	"github.com/containerd/ttrpc"
 	"google.golang.org/protobuf/proto"
 
@@ -191,7 +192,10 @@ func (s *Shim) Delete(ctx context.Context) (bundle.ExitStatus, error) {
 // get what is left for them.
 func (s *Shim) Shutdown(ctx context.Context) error {
 	_, err := s.tasks.Shutdown(ctx, &task.ShutdownRequest{ID: s.id, Now: true})
-	return native(err)
+	if err = native(err); errdefs.IsUnavailable(err) {
+		return nil // gone is what it was to be
+	}
+	return err
 }
 
 // Attach connects to the container's streams: it gives the output from now on
