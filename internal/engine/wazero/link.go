@@ -87,7 +87,7 @@ func (g *group) add(im engine.Import, x engine.Extern) error {
 		if name != im.Name {
 			continue
 		}
-		if g.externs[i] == x {
+		if g.externs[i] == x || sameHostFunc(g.externs[i], x) {
 			return nil
 		}
 		return fmt.Errorf("import %q.%q: wazero cannot give two things of one name", im.Module, im.Name)
@@ -99,6 +99,15 @@ func (g *group) add(im engine.Import, x engine.Extern) error {
 		g.foreign = true
 	}
 	return nil
+}
+
+// sameHostFunc tells whether two answers of the resolver can pass for one. Go's
+// linker imports a function once for each use of it, and a resolver may make
+// a new HostFunc each time it is asked; of one name and type, they are alike.
+func sameHostFunc(a, b engine.Extern) bool {
+	f, ok := a.(*engine.HostFunc)
+	g, also := b.(*engine.HostFunc)
+	return ok && also && f.Type.Equal(g.Type)
 }
 
 // provide makes the instance that answers a group.
