@@ -68,12 +68,14 @@ func checkRename(src, dst *found) error {
 	case (src.slash || dst.slash) && !src.e.isDir():
 		return unix.ENOTDIR
 	}
-	// Only folders of the joined root are shared, so that identity is place;
-	// in mounts the kernel sees for itself.
-	for a := dst.f; a != nil && src.e.isDir() && src.f.mnt.overlay; a = a.parent {
-		if a.parent == src.f && a.name == src.name {
-			return unix.EINVAL // into itself
-		}
+	if !src.f.mnt.overlay {
+		return nil // the kernel sees the rest for itself
+	}
+	if src.e.isDir() && dst.f.within(src) {
+		return unix.EINVAL // into itself
+	}
+	if src.f.within(dst) {
+		return unix.ENOTEMPTY // onto a folder above it
 	}
 	if dst.e.at == absent {
 		return nil
@@ -85,6 +87,17 @@ func checkRename(src, dst *found) error {
 		return unix.EISDIR
 	}
 	return nil
+}
+
+// within says whether f is the entry r or lies below it. Folders of the joined
+// root are shared, so identity is place.
+func (f *folder) within(r *found) bool {
+	for ; f != nil; f = f.parent {
+		if f.parent == r.f && f.name == r.name {
+			return true
+		}
+	}
+	return false
 }
 
 func renameFile(src, dst *found) error {
