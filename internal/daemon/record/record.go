@@ -58,11 +58,9 @@ type Image struct {
 	Manifest *ocispec.Descriptor `json:",omitempty"`
 	// Tree is the host path of the image's flattened read-only files.
 	Tree string
-	// Module is the host path of the program for images that are nothing but
-	// a module; empty where the program is a file in Tree.
-	Module string `json:",omitempty"`
-	// ModuleDigest is the program's digest if known.
-	ModuleDigest string `json:",omitempty"`
+	// Modules are the digests of the Wasm modules in Tree, by their absolute
+	// paths there.
+	Modules map[string]string `json:",omitempty"`
 }
 
 // Mount is a mount as inspect shows it, and what only the engine needs of it.

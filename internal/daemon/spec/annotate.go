@@ -33,8 +33,7 @@ func annotate(c *record.Container, p Places) (map[string]string, error) {
 	set(bundle.Name, c.Name)
 	set(bundle.Runtime, c.HostConfig.Runtime)
 	set(bundle.Engine, engineOf(c.HostConfig.Runtime))
-	set(bundle.Module, c.Image.Module)
-	set(bundle.ModuleDigest, c.Image.ModuleDigest)
+	set(bundle.ModuleDigest, p.ModuleDigest)
 	set(bundle.Upper, p.Upper)
 	set(bundle.Cache, p.Cache)
 	if c.HostConfig.LogConfig.Type != "none" {

@@ -26,6 +26,8 @@ type Places struct {
 	// Upper is the container's own level of files, Log its log (empty: none),
 	// Cache the compiled code.
 	Upper, Log, Cache string
+	// ModuleDigest is the program's digest, if it is sure.
+	ModuleDigest string
 	// Sources are the mounts' host paths by destination.
 	Sources map[string]string
 }

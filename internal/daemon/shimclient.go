@@ -1,0 +1,105 @@
+//go:build linux
+
+package daemon
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"time"
+
+	"github.com/containerd/errdefs"
+
+	"wherry/internal/shim/bundle"
+	"wherry/internal/shim/client"
+)
+
+// shimClient is [shims] over the real shim.
+type shimClient struct{ program, address string }
+
+var _ shims = shimClient{}
+
+func newShims(cfg Config) shims {
+	return shimClient{program: cfg.ShimPath, address: filepath.Join(cfg.RunRoot, "docker.sock")}
+}
+
+func (s shimClient) options(id, dir string) client.Options {
+	return client.Options{Program: s.program, ID: id, Bundle: dir, Address: s.address}
+}
+
+// Start implements [shims].
+func (s shimClient) Start(ctx context.Context, id, dir string) (task, error) {
+	t, err := client.Start(ctx, s.options(id, dir))
+	if err != nil {
+		return nil, err
+	}
+	return shimTask{t}, nil
+}
+
+// Connect implements [shims].
+func (s shimClient) Connect(ctx context.Context, _, dir string) (task, error) {
+	t, err := client.Connect(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	return shimTask{t}, nil
+}
+
+// Delete implements [shims].
+func (s shimClient) Delete(ctx context.Context, id, dir string) (bundle.ExitStatus, error) {
+	return client.Delete(ctx, s.options(id, dir))
+}
+
+// shimTask is [task] over a connection to the real shim.
+type shimTask struct{ *client.Shim }
+
+var _ task = shimTask{}
+
+// State implements [task].
+func (t shimTask) State(ctx context.Context) (taskState, error) {
+	st, err := t.Shim.State(ctx)
+	if err != nil {
+		return taskState{}, err
+	}
+	known := map[client.Status]taskStatus{
+		client.Running: taskRunning, client.Paused: taskPaused, client.Stopped: taskStopped,
+	}
+	// What is being created counts as created: its program has not begun.
+	return taskState{Status: known[st.Status], Pid: st.PID, Exit: st.Exit}, nil
+}
+
+// Kill implements [task].
+func (t shimTask) Kill(ctx context.Context, signal uint32) error {
+	return t.Shim.Kill(ctx, int(signal))
+}
+
+// Resize implements [task].
+func (t shimTask) Resize(ctx context.Context, height, width uint32) error {
+	return t.Shim.Resize(ctx, int(width), int(height))
+}
+
+// Delete implements [task].
+func (t shimTask) Delete(ctx context.Context) error {
+	_, err := t.Shim.Delete(ctx)
+	return err
+}
+
+// Shutdown implements [task]. The shim ends while it answers, or just before.
+func (t shimTask) Shutdown(ctx context.Context) error {
+	err := t.Shim.Shutdown(ctx)
+	if err != nil && !errdefs.IsUnavailable(err) {
+		return err
+	}
+	select {
+	case <-t.Gone():
+		return nil
+	case <-ctx.Done():
+		return errors.Join(err, ctx.Err())
+	case <-time.After(shutdownWait):
+		// It may still be giving attached clients what is left for them.
+		return nil
+	}
+}
+
+// shutdownWait is how long the end of an ended container waits for its shim.
+const shutdownWait = 200 * time.Millisecond
