@@ -98,6 +98,9 @@ func load(ctx context.Context, cfg Config) (*running, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the container's files: %w", err)
 	}
+	if err := makeFolder(files.Root(), cfg.Cwd); err != nil {
+		return nil, fmt.Errorf("the working directory %s: %w", cfg.Cwd, err)
+	}
 	net, err := socket.New(cfg.Net)
 	if err != nil {
 		return nil, fmt.Errorf("the container's network: %w", err)
@@ -119,6 +122,31 @@ func load(ctx context.Context, cfg Config) (*running, error) {
 		return nil, fmt.Errorf("instantiate %s: %w", cfg.Name, err)
 	}
 	return &running{instance: instance, limit: cfg.Limits.MemoryBytes}, nil
+}
+
+// makeFolder makes the working directory and the folders above it where they
+// are missing, as runc does. A root that cannot be written stays as it is.
+func makeFolder(root *tree.Dir, path string) error {
+	for i := 1; i <= len(path); i++ {
+		if i < len(path) && path[i] != '/' {
+			continue
+		}
+		part := strings.Trim(path[:i], "/")
+		if part == "" {
+			continue
+		}
+		_, err := root.StatAt(part, true)
+		if errors.Is(err, unix.ENOENT) {
+			err = root.Mkdir(part)
+		}
+		if errors.Is(err, unix.EROFS) || errors.Is(err, unix.EACCES) {
+			return nil
+		}
+		if err != nil && !errors.Is(err, unix.EEXIST) {
+			return err
+		}
+	}
+	return nil
 }
 
 // environment is the guest's, with what preview1 has no other word for: a

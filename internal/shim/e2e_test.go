@@ -5,6 +5,7 @@ package shim_test
 import (
 	"context"
 	"encoding/json"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	task "github.com/containerd/containerd/api/runtime/task/v2"
+	"github.com/containerd/ttrpc"
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"wherry/internal/shim/bundle"
@@ -269,4 +272,31 @@ func TestExitCodes(t *testing.T) {
 			}
 		})
 	}
+}
+
+// limitMemory sets the container's memory limit in bytes.
+func (b *box) limitMemory(n int64) {
+	b.spec.Linux = &specs.Linux{Resources: &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: &n}}}
+}
+
+// createWith makes the container as containerd does, with named pipes in the
+// test's folder for streams.
+func (b *box) createWith(stdin, stdout, stderr string) error {
+	b.t.Helper()
+	address, err := os.ReadFile(filepath.Join(b.opts.Bundle, bundle.Address))
+	if err != nil {
+		return err
+	}
+	conn, err := net.Dial("unix", strings.TrimPrefix(string(address), "unix://"))
+	if err != nil {
+		return err
+	}
+	c := ttrpc.NewClient(conn)
+	defer c.Close()
+	req := &task.CreateTaskRequest{
+		ID: filepath.Base(b.opts.Bundle), Bundle: b.opts.Bundle,
+		Stdin: filepath.Join(b.dir, stdin), Stdout: filepath.Join(b.dir, stdout), Stderr: filepath.Join(b.dir, stderr),
+	}
+	// The name that containerd 2 calls.
+	return c.Call(b.context(), "containerd.task.v3.Task", "Create", req, &task.CreateTaskResponse{})
 }
