@@ -19,6 +19,7 @@ import (
 	"path"
 	"time"
 
+	"github.com/containerd/containerd/v2/core/content"
 	"github.com/containerd/errdefs"
 	"github.com/moby/go-archive/compression"
 	"github.com/moby/patternmatcher"
@@ -139,7 +140,7 @@ func Run(ctx context.Context, o Options, s *store.Store) (_ Result, err error) {
 	}
 	defer done()
 	b := &builder{
-		Options: o, store: s, tmp: tmp, when: when,
+		Options: o, store: s, blobs: s.Content(), tmp: tmp, when: when,
 		spool: files.NewSpool(path.Join(tmp, "spool")),
 		out:   &stream{w: o.Progress, quiet: o.Quiet},
 	}
@@ -150,6 +151,8 @@ func Run(ctx context.Context, o Options, s *store.Store) (_ Result, err error) {
 type builder struct {
 	Options
 	store *store.Store
+	// blobs takes what the build makes: the store's content.
+	blobs content.Ingester
 	tmp   string
 	spool *files.Spool
 	when  time.Time
@@ -169,22 +172,7 @@ type builder struct {
 }
 
 func (b *builder) build(ctx context.Context) (Result, error) {
-	if err := b.readContext(ctx); err != nil {
-		return Result{}, err
-	}
-	// The Dockerfile counts even where .dockerignore keeps it from COPY.
-	text, err := b.readDockerfile()
-	if err != nil {
-		return Result{}, err
-	}
-	if err := b.applyIgnore(); err != nil {
-		return Result{}, err
-	}
-	b.used, b.foreign = map[string]bool{}, map[string]*files.Tree{}
-	if b.file, err = parse(b.Dockerfile, text); err != nil {
-		return Result{}, err
-	}
-	last, err := b.buildStages(ctx)
+	last, err := b.stages(ctx)
 	if err != nil {
 		return Result{}, err
 	}
@@ -195,6 +183,26 @@ func (b *builder) build(ctx context.Context) (Result, error) {
 	}
 	b.out.finished(res)
 	return res, nil
+}
+
+// stages does all but name the image: it answers the finished target.
+func (b *builder) stages(ctx context.Context) (*stage, error) {
+	if err := b.readContext(ctx); err != nil {
+		return nil, err
+	}
+	// The Dockerfile counts even where .dockerignore keeps it from COPY.
+	text, err := b.readDockerfile()
+	if err != nil {
+		return nil, err
+	}
+	if err := b.applyIgnore(); err != nil {
+		return nil, err
+	}
+	b.used, b.foreign = map[string]bool{}, map[string]*files.Tree{}
+	if b.file, err = parse(b.Dockerfile, text); err != nil {
+		return nil, err
+	}
+	return b.buildStages(ctx)
 }
 
 // readContext unpacks the context.

@@ -26,7 +26,7 @@ func (s *stage) layer(ctx context.Context, changed map[string]*files.Node, gone 
 		s.history(code, true)
 		return nil
 	}
-	w, err := content.OpenWriter(ctx, s.store.Content(), content.WithRef("wherry-build-"+rand.Text()))
+	w, err := content.OpenWriter(ctx, s.blobs, content.WithRef("wherry-build-"+rand.Text()))
 	if err != nil {
 		return err
 	}
@@ -120,7 +120,7 @@ func (b *builder) write(ctx context.Context, mediaType string, v any) (ocispec.D
 		return ocispec.Descriptor{}, err
 	}
 	desc := ocispec.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(data), Size: int64(len(data))}
-	f, err := content.OpenWriter(ctx, b.store.Content(), content.WithRef("wherry-build-"+rand.Text()), content.WithDescriptor(desc))
+	f, err := content.OpenWriter(ctx, b.blobs, content.WithRef("wherry-build-"+rand.Text()), content.WithDescriptor(desc))
 	if errdefs.IsAlreadyExists(err) {
 		return desc, nil
 	}

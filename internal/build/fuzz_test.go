@@ -6,6 +6,13 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/containerd/containerd/v2/core/content"
+	"github.com/opencontainers/go-digest"
+
+	"wherry/internal/build/files"
+	"wherry/internal/store"
 )
 
 // FuzzDockerfile looks for text that crashes the builder, or that it refuses in
@@ -23,16 +30,14 @@ func FuzzDockerfile(f *testing.F) {
 	}
 	s := openStore(f)
 	f.Fuzz(func(t *testing.T, text []byte) {
-		context1 := archive(t, map[string]string{"Dockerfile": string(text), "a.wasm": hello, "dir/f": "f", "link": "-> ../link"})
-		guest := runner(func(RunSpec) (int, error) { return 0, nil })
-		_, err := Run(context.Background(), Options{Context: context1, Runner: guest, TempDir: t.TempDir()}, s)
+		err := dryRun(t, s, archive(t, map[string]string{"Dockerfile": string(text), "a.wasm": hello, "dir/f": "f", "link": "-> ../link"}))
 		if err != nil && strings.Contains(err.Error(), "\n") && !bytes.ContainsAny(text, "\"'\\<") {
 			t.Errorf("%q is refused in several lines: %q", text, err)
 		}
 	})
 }
 
-// FuzzContext looks for archives that crash it or that leave its folder.
+// FuzzContext looks for archives that crash it.
 func FuzzContext(f *testing.F) {
 	plain := archive(f, map[string]string{"Dockerfile": "FROM scratch\nCOPY . /\n", "a": "a", "l": "-> /", "l/../../x": "x"}).Bytes()
 	f.Add(plain)
@@ -40,9 +45,38 @@ func FuzzContext(f *testing.F) {
 	f.Add([]byte("\x1f\x8b\x08"))
 	s := openStore(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		res, err := Run(context.Background(), Options{Context: bytes.NewReader(data), Progress: io.Discard, TempDir: t.TempDir()}, s)
-		if (err == nil) != (res.ID != "") {
-			t.Errorf("%+v, %v", res, err)
+		if err := dryRun(t, s, bytes.NewReader(data)); err == nil && len(data) < 512 {
+			t.Errorf("%q was taken for a context", data)
 		}
 	})
+}
+
+// dryRun builds all stages and keeps nothing: a fuzzer has no time for a disk
+// that syncs.
+func dryRun(t *testing.T, s *store.Store, context1 io.Reader) error {
+	tmp := t.TempDir()
+	b := &builder{
+		Options: Options{Context: context1, Dockerfile: "Dockerfile", Runner: runner(func(RunSpec) (int, error) { return 0, nil })},
+		store:   s, blobs: nowhere{}, tmp: tmp, spool: files.NewSpool(tmp), out: &stream{w: io.Discard}, when: time.Unix(0, 0),
+	}
+	last, err := b.stages(context.Background())
+	if err == nil {
+		last.inspect()
+	}
+	return err
+}
+
+// nowhere takes content and forgets it.
+type nowhere struct{ sum digest.Digester }
+
+func (nowhere) Writer(context.Context, ...content.WriterOpt) (content.Writer, error) {
+	return nowhere{digest.Canonical.Digester()}, nil
+}
+func (n nowhere) Write(p []byte) (int, error)   { return n.sum.Hash().Write(p) }
+func (n nowhere) Digest() digest.Digest         { return n.sum.Digest() }
+func (nowhere) Close() error                    { return nil }
+func (nowhere) Truncate(int64) error            { return nil }
+func (nowhere) Status() (content.Status, error) { return content.Status{}, nil }
+func (nowhere) Commit(context.Context, int64, digest.Digest, ...content.Opt) error {
+	return nil
 }
