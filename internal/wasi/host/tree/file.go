@@ -40,7 +40,7 @@ func (f *folder) newFile(fd int, o *OpenFlags, e *entry, m *mounted) (*File, err
 		e = &entry{at: inUpper, st: st}
 	}
 	if err == nil && !o.NonBlock {
-		err = clearNonBlock(fd)
+		err = clearNonBlock(fd, o)
 	}
 	if err != nil {
 		unix.Close(fd)
@@ -55,11 +55,14 @@ func (f *folder) newFile(fd int, o *OpenFlags, e *entry, m *mounted) (*File, err
 	return file, nil
 }
 
-func clearNonBlock(fd int) error {
-	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
-	if err == nil && flags&unix.O_NONBLOCK != 0 {
-		_, err = unix.FcntlInt(uintptr(fd), unix.F_SETFL, flags&^unix.O_NONBLOCK)
+// clearNonBlock undoes the O_NONBLOCK that every leaf is opened with. Of all
+// flags, fcntl changes only this and O_APPEND of those that are used here.
+func clearNonBlock(fd int, o *OpenFlags) error {
+	flags := 0
+	if o.Append {
+		flags = unix.O_APPEND
 	}
+	_, err := unix.FcntlInt(uintptr(fd), unix.F_SETFL, flags)
 	return err
 }
 

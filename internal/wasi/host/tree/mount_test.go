@@ -298,3 +298,39 @@ func TestTmpfs(t *testing.T) {
 		t.Errorf("left behind: %v, %v", list, err)
 	}
 }
+
+// What a guest nested endlessly, and what a killed process left, goes away.
+func TestRemove(t *testing.T) {
+	upper := filepath.Join(t.TempDir(), "u")
+	build(t, upper, "data/keep", "white/", "work/1-1", "tmp/1-2/x", "work.3/left")
+	fd, err := openPath(unix.AT_FDCWD, upper+"/tmp", unix.O_DIRECTORY)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	for range 500 { // a new folder around all before it, each time
+		for _, err := range []error{unix.Mkdirat(fd, "new", 0o700), unix.Renameat(fd, "1-2", fd, "new/1-2"), unix.Renameat(fd, "new", fd, "1-2")} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	tr, err := New(Config{Upper: upper})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr.Close()
+	for name, want := range map[string]int{"": 4, "data": 1, "work": 0, "tmp": 0} {
+		if list, err := os.ReadDir(filepath.Join(upper, name)); err != nil || len(list) != want {
+			t.Errorf("%s/ has %v, %v", name, list, err)
+		}
+	}
+	for range 2 {
+		if err := Remove(upper); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := os.Lstat(upper); !os.IsNotExist(err) {
+		t.Errorf("it is still there: %v", err)
+	}
+}

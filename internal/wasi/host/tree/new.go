@@ -90,6 +90,7 @@ func (t *Tree) openRoot(c *Config) error {
 	if !filepath.IsAbs(c.Upper) {
 		return invalid("the upper level %q must be an absolute host path", c.Upper)
 	}
+	t.upperPath = c.Upper
 	u, err := openUpper(c.Upper, c.ReadOnly)
 	if err != nil {
 		return fmt.Errorf("opening the upper level %s: %w", c.Upper, err)

@@ -66,7 +66,18 @@ func (t *Tree) scratchFolder(m *Mount) (fd int, err error) {
 		if m.Source != "" && !filepath.IsAbs(m.Source) {
 			return -1, invalid("the source %q must be an absolute host path", m.Source)
 		}
-		if path, err = os.MkdirTemp(m.Source, "wherry-tmpfs-"); err == nil {
+		path = m.Source
+		if path == "" && t.upperPath != "" { // of a read-only tree: its next start clears it too
+			path = filepath.Join(t.upperPath, "tmp")
+			err = os.MkdirAll(path, 0o700)
+		}
+		if err == nil {
+			path, err = os.MkdirTemp(path, "wherry-tmpfs-")
+		}
+		if err == nil {
+			err = os.Chmod(path, 0o755)
+		}
+		if err == nil {
 			fd, err = unix.Open(path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
 		}
 	}

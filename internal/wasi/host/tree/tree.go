@@ -20,6 +20,7 @@ type Tree struct {
 	plain      bool // the image tree cannot hold working devices
 	root       *folder
 	upper      *upper // nil where there is none
+	upperPath  string
 	grafts     *graft
 	mounts     []*mounted
 	defaults   []*defFile

@@ -54,11 +54,10 @@ func openUpper(path string, ro bool) (_ *upper, err error) {
 	}
 	// Whoever is alone clears what a killed predecessor left; the lock is then
 	// shared with others who join, such as a copy into a running container.
-	if !ro && unix.Flock(u.lock, unix.LOCK_EX|unix.LOCK_NB) == nil {
-		for _, name := range []string{"work", "tmp"} {
-			if err := removeAll(u.lock, name); err != nil {
-				return nil, err
-			}
+	if unix.Flock(u.lock, unix.LOCK_EX|unix.LOCK_NB) == nil {
+		err := clearFolder(u.lock, func(name string) bool { return name != "data" && name != "white" })
+		if err != nil && !(ro && err == unix.EROFS) {
+			return nil, err
 		}
 	}
 	if err := retry(func() error { return unix.Flock(u.lock, unix.LOCK_SH) }); err != nil {
