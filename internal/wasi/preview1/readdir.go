@@ -13,12 +13,9 @@ const direntSize = 24
 // entry is cut off where the buffer ends, which is how a guest knows that there
 // is more.
 func (h *Host) fdReaddir(m memory, a args) errno {
-	d, e := h.get(a.u32(0), rightFdReaddir)
+	d, e := h.dirAt(a.u32(0), rightFdReaddir)
 	if e != ok {
 		return e
-	}
-	if d.dir == nil {
-		return errNotdir
 	}
 	buf, inside := m.bytes(a.u32(1), a.u32(2))
 	if !inside {

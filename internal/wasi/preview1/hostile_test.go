@@ -1,0 +1,153 @@
+//go:build linux
+
+package preview1
+
+import (
+	"bytes"
+	"encoding/binary"
+	"maps"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"wherry/internal/wasi/host/socket"
+	"wherry/internal/wasi/host/tree"
+)
+
+// secret is what lies outside of a guest's reach.
+const secret = "b1946ac92492d2347c6235b4d2611184"
+
+// hostile is a guest with something of every kind open, that can reach nothing
+// but itself, and never waits.
+func hostile(t testing.TB) *guest {
+	t.Helper()
+	// The name server is a port that nobody has, so that names fail at once.
+	g := newGuest(t, Config{Args: []string{"a"}, Env: []string{"B=c"}}, socket.Config{Mode: socket.ModePrivate,
+		DNS: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:1")}})
+	outside := t.TempDir()
+	if err := os.WriteFile(filepath.Join(outside, "secret"), []byte(secret), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if b, err := os.ReadFile(filepath.Join(outside, "secret")); err != nil || string(b) != secret {
+			t.Errorf("the file outside is now %q, %v", b, err)
+		}
+	})
+	tr, err := tree.New(tree.Config{Root: g.TempDir(), Upper: filepath.Join(g.TempDir(), "up")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { tr.Close() })
+	g.h.table.get(3).dir.Close()
+	g.h.table.get(3).dir = tr.Root()
+	g.write(g.open("file", openCreat, readWrite, 0), "content")
+	g.open(".", openDirectory, 0, 0)
+	l, c, s := g.connection()
+	u := g.socket(familyInet4, sockDgram)
+	for _, fd := range []uint64{0, 1, 2, l, c, s, u} {
+		g.ok("fd_fdstat_set_flags", fd, uint64(flagNonBlock))
+	}
+	return g
+}
+
+// tame changes what would leave the machine or wait for ever: addresses become
+// loopback, sockets non-blocking, and a poll gets a clock that has struck.
+func (g *guest) tame(name string, p []uint64) {
+	for _, d := range g.h.table.slots {
+		if d != nil && d.sock != nil {
+			d.sock.NonBlock = true
+		}
+	}
+	at := -1
+	switch name {
+	case "sock_connect", "sock_connect_v2", "sock_bind", "sock_bind_v2":
+		at = 1
+	case "sock_send_to", "sock_send_to_v2":
+		at = 3
+	case "poll_oneoff", "epoll_oneoff":
+		if b, inside := memory(g.mem).bytes(uint32(p[0]), subscriptionSize); inside {
+			clear(b)
+		}
+		return
+	}
+	if at < 0 {
+		return
+	}
+	if b, e := memory(g.mem).buffer(uint32(p[at])); e == ok {
+		switch len(b) {
+		case 4:
+			copy(b, []byte{127, 0, 0, 1})
+		case 16:
+			copy(b, netip.IPv6Loopback().AsSlice())
+		case storageSize:
+			copy(b[2:], []byte{127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})
+		}
+	}
+}
+
+// TestHostilePointers calls every function with every parameter at the edges.
+func TestHostilePointers(t *testing.T) {
+	edges := []uint64{0, 1, 3, 4, memorySize - 1, memorySize, 1<<31 - 1, 1 << 31, 1<<32 - 1, 1<<64 - 1}
+	rng := rand.New(rand.NewPCG(1, 2))
+	for _, name := range slices.Sorted(maps.Keys(functions)) {
+		for _, f := range functions[name] {
+			t.Run(name, func(t *testing.T) {
+				g := hostile(t)
+				for range 300 {
+					p := make([]uint64, len(f.params))
+					for i := range p {
+						p[i] = edges[rng.IntN(len(edges))]
+					}
+					if len(p) > 0 {
+						p[0] = uint64(rng.IntN(12))
+					}
+					g.tame(name, p)
+					if _, err := g.try(name, p...); err != nil && f.end == nil {
+						t.Fatalf("%s%v: %v", name, p, err)
+					}
+				}
+				if bytes.Contains(g.mem, []byte(secret)) {
+					t.Fatal("the guest read a file outside")
+				}
+			})
+		}
+	}
+}
+
+// FuzzCalls makes a guest of bytes: its memory, and calls of 9 parameters each.
+func FuzzCalls(f *testing.F) {
+	names := slices.Sorted(maps.Keys(functions))
+	f.Add([]byte("../../secret\x00/etc/passwd"), []byte{0})
+	for i := range names {
+		call := []byte{byte(i)}
+		for j := range uint32(9) {
+			call = binary.LittleEndian.AppendUint32(call, j)
+		}
+		f.Add([]byte("file\x00\x00\x00\x00\x10\x00\x00\x00\x04\x00\x00\x00"), slices.Repeat(call, 2))
+	}
+	f.Fuzz(func(t *testing.T, content, calls []byte) {
+		g := hostile(t)
+		copy(g.mem, content)
+		for n := 0; len(calls) > 0 && n < 64; n++ {
+			name := names[int(calls[0])%len(names)]
+			form := functions[name][int(calls[0])/len(names)%len(functions[name])]
+			calls = calls[1:]
+			p := make([]uint64, len(form.params))
+			for i := range p {
+				var b [4]byte
+				calls = calls[copy(b[:], calls):]
+				p[i] = uint64(binary.LittleEndian.Uint32(b[:]))
+			}
+			g.tame(name, p)
+			if _, err := g.try(name, p...); err != nil && form.end == nil {
+				t.Fatalf("%s%v: %v", name, p, err)
+			}
+		}
+		if bytes.Contains(g.mem, []byte(secret)) {
+			t.Fatal("the guest read a file outside")
+		}
+	})
+}
