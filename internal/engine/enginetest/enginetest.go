@@ -58,6 +58,8 @@ func Run(t *testing.T, s Subject) {
 	t.Run("start", s.start)
 	t.Run("imports", s.imports)
 	t.Run("sharing", s.sharing)
+	t.Run("import named twice", s.twice)
+	t.Run("exceptions", s.exceptions)
 	t.Run("foreign", s.foreign)
 	t.Run("invalid", s.invalid)
 	t.Run("signature", s.signature)

@@ -133,3 +133,38 @@ func (s Subject) foreign(t *testing.T) {
 
 // alien is a module that no engine made.
 type alien struct{ engine.Module }
+
+// twice: a resolver may make a new HostFunc each time it is asked.
+func (s Subject) twice(t *testing.T) {
+	e := s.open(t)
+	in, err := newStore(t, e, engine.Limits{}).Instantiate(ctx, compile(t, e, "twice"), func(im engine.Import) (engine.Extern, bool) {
+		return &engine.HostFunc{Type: im.Type.Func, Call: func(_ engine.Caller, st []uint64) error {
+			st[0] = 21
+			return nil
+		}}, true
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wants(t, in, []uint64{42}, "sum")
+}
+
+// exceptions: caught here, caught in another instance, and caught nowhere.
+func (s Subject) exceptions(t *testing.T) {
+	e := s.open(t)
+	st := newStore(t, e, engine.Limits{})
+	thrower := instantiate(t, st, compile(t, e, "thrower"), nil)
+	wants(t, thrower, []uint64{7}, "caught", 7)
+	catcher := instantiate(t, st, compile(t, e, "catcher"), externs{
+		"e": thrower.Extern("e"), "throw": thrower.Extern("throw"), "vector": thrower.Extern("vector"),
+	})
+	wants(t, catcher, []uint64{8}, "caught", 8)
+	wants(t, catcher, []uint64{1, 2}, "vector")
+	for range 2 {
+		trap := trapOf(t, thrower, "throw", 9)
+		if trap.Code != engine.TrapOther || !strings.Contains(trap.Detail, "exception") {
+			t.Errorf("an exception that nothing catches: got %v", trap)
+		}
+	}
+	wants(t, catcher, []uint64{10}, "caught", 10)
+}

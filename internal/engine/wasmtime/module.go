@@ -60,6 +60,10 @@ func (e *Engine) compile(wasm []byte) (*Module, error) {
 	if err != nil {
 		return nil, err
 	}
+	return e.compileIn(v, wasm)
+}
+
+func (e *Engine) compileIn(v *C.wasm_engine_t, wasm []byte) (*Module, error) {
 	// wasmtime takes the text format too where it can; a module is binary.
 	sig, err := signature.Parse(wasm)
 	if err != nil {

@@ -3,6 +3,8 @@
 package wasmtime
 
 import (
+	"fmt"
+	"os"
 	"testing"
 
 	"wherry/internal/engine"
@@ -13,6 +15,28 @@ var subject = enginetest.Subject{
 	Open: func() (engine.Engine, error) { return New(), nil },
 }
 
-func TestMain(m *testing.M) { enginetest.Main(m, subject) }
+func TestMain(m *testing.M) {
+	if path := os.Getenv(noexecVar); path != "" {
+		if err := noexecChild(path); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	enginetest.Main(m, subject)
+}
 
 func TestConformance(t *testing.T) { enginetest.Run(t, subject) }
+
+func TestOneLine(t *testing.T) {
+	for text, want := range map[string]string{
+		"plain":                          "plain",
+		"outer\n\nCaused by:\n    inner": "outer: inner",
+		"outer\n\nCaused by:\n    0: first\n    1: second\n":                                       "outer: first: second",
+		"error while executing at wasm backtrace:\n    0: 0x1 - f\n\nCaused by:\n    wasm trap: x": "wasm trap: x",
+	} {
+		if got := oneLine(text); got != want {
+			t.Errorf("%q: got %q, want %q", text, got, want)
+		}
+	}
+}

@@ -31,8 +31,8 @@ const Name = "wazero"
 // Version is the wazero release in go.mod; a test compares them.
 const Version = "1.12.0"
 
-// features are all that wazero takes, but threads: they need shared memories,
-// and a container is one thread.
+// features are all that wazero takes, but threads: a container is one thread,
+// and preview 1 has no way to start another.
 const features = api.CoreFeaturesV2 |
 	experimental.CoreFeaturesTailCall |
 	experimental.CoreFeaturesExtendedConst |
