@@ -21,5 +21,21 @@
 // a way out of any sandbox. Sockets, FIFOs and devices are never opened
 // (EACCES); /dev/null and its harmless relatives are the exception.
 //
+// # Writing
+//
+// A file of the image is copied to the upper level when it is opened for
+// writing, truncated, linked or given other times. As with kernel overlays, a
+// File that was opened for reading before shows the image's content on. Names
+// that go away are masked (see upper.go). Owners and modes are kept where the
+// process is root; any other user owns its copies and can always write them.
+// Extended attributes are not copied: no guest can see them.
+//
+// # Embedding
+//
+// Programs that show or pack a container's files (export, copy, commit) read
+// the joined tree by Entries, StatAt, Readlink and Open, and unpack into it by
+// Open, Mkdir, SymlinkAny, SetMode, SetOwner and SetTimesAt. Changes lists what
+// a container did, Remove takes its level away.
+//
 // The package must not know WebAssembly, WASI's numbers, images or containers.
 package tree

@@ -19,9 +19,9 @@ import (
 // restart.
 func TestLikeAPlainFolder(t *testing.T) {
 	image := []string{"a/f", "a/g", "a/sub/h", "b/", "b/a/f", "f", "l -> a", "m -> f", "a/n -> sub/x"}
-	seeds := 24
+	seeds := 12
 	if testing.Short() {
-		seeds = 10
+		seeds = 4
 	}
 	for seed := range seeds {
 		r := rand.New(rand.NewPCG(uint64(seed), 0))

@@ -157,6 +157,9 @@ func TestDevices(t *testing.T) {
 	} else if err := f.SetTimes(Times{NowMtim: true}); err != unix.EPERM {
 		t.Errorf("setting the host's device: %v", err)
 	}
+	if err := root.SetTimesAt("dev/null", true, Times{NowMtim: true}); err != unix.EPERM {
+		t.Errorf("setting the host's device by path: %v", err)
+	}
 	n, err = root.Open("dev/urandom", OpenFlags{Read: true})
 	if err != nil {
 		t.Fatal(err)

@@ -244,6 +244,9 @@ func (f *folder) openFast(base int, rel string, resolve uint64, o *OpenFlags) (*
 		}
 	}
 	fd, err := openat2(base, rel, flags, resolve)
+	if err == unix.ENXIO {
+		err = unix.EXDEV // a socket, or a FIFO without a reader: the walk refuses it
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -191,6 +191,9 @@ func TestLastComponent(t *testing.T) {
 func TestDescriptors(t *testing.T) {
 	bothWays(t, func(t *testing.T) {
 		e := newEnv(t, Config{}, "file", "pipe |")
+		if err := unix.Mknod(filepath.Join(e.root, "sock"), unix.S_IFSOCK|0o666, 0); err != nil {
+			t.Fatal(err)
+		}
 		for _, o := range []OpenFlags{{}, {Read: true}, {Write: true}, {Read: true, Write: true, Append: true}, {Write: true, Sync: true}} {
 			f := e.file("file", o)
 			cloexec, err := unix.FcntlInt(uintptr(f.FD()), unix.F_GETFD, 0)
@@ -204,8 +207,10 @@ func TestDescriptors(t *testing.T) {
 			f.Close()
 		}
 		for _, o := range []OpenFlags{{Read: true}, {Write: true}, {Read: true, Write: true}} {
-			_, err := e.Open("pipe", o)
-			e.want(err, unix.EACCES, "open of a FIFO")
+			for _, name := range []string{"pipe", "sock"} {
+				_, err := e.Open(name, o)
+				e.want(err, unix.EACCES, "open of "+name)
+			}
 		}
 	})
 }

@@ -219,6 +219,8 @@ func (d *Dir) change(path string, follow bool, do func(dir int, name string, lin
 			return err
 		}
 		return do(c.upper, ".", false)
+	case r.e.at == inDefault && r.e.kind() == unix.S_IFCHR:
+		return unix.EPERM // a device of the host
 	case r.e.at != inUpper:
 		if err := r.f.copyUp(r.name, &r.e, false); err != nil {
 			return err

@@ -24,7 +24,8 @@ const plainUID = 65534
 // ordinary user in a process of its own.
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if code == 0 && os.Geteuid() == 0 && os.Getenv("TREE_TEST_CHILD") == "" {
+	fuzzing := slices.ContainsFunc(os.Args, func(a string) bool { return strings.HasPrefix(a, "-test.fuzz") })
+	if code == 0 && os.Geteuid() == 0 && os.Getenv("TREE_TEST_CHILD") == "" && !fuzzing {
 		if err := asOrdinaryUser(); err != nil {
 			fmt.Fprintln(os.Stderr, "tests as an ordinary user:", err)
 			code = 1
@@ -54,8 +55,7 @@ func asOrdinaryUser() error {
 	var args []string
 	for _, a := range os.Args[1:] {
 		// These name files that the user may not write, or are not for a second run.
-		if !strings.HasPrefix(a, "-test.coverprofile") && !strings.HasPrefix(a, "-test.fuzz") &&
-			!strings.HasPrefix(a, "-test.bench") && !strings.HasPrefix(a, "-test.testlogfile") && !strings.HasPrefix(a, "-test.gocoverdir") {
+		if !strings.HasPrefix(a, "-test.coverprofile") && !strings.HasPrefix(a, "-test.bench") && !strings.HasPrefix(a, "-test.testlogfile") && !strings.HasPrefix(a, "-test.gocoverdir") {
 			args = append(args, a)
 		}
 	}
