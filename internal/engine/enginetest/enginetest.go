@@ -31,10 +31,15 @@ type Subject struct {
 //go:embed testdata/*.wasm
 var guests embed.FS
 
-// Guest is the binary form of testdata/name.wat.
+// ReadGuest gives the binary form of testdata/name.wat.
+func ReadGuest(name string) ([]byte, error) {
+	return guests.ReadFile("testdata/" + name + ".wasm")
+}
+
+// Guest is ReadGuest for tests.
 func Guest(tb testing.TB, name string) []byte {
 	tb.Helper()
-	b, err := guests.ReadFile("testdata/" + name + ".wasm")
+	b, err := ReadGuest(name)
 	if err != nil {
 		tb.Fatal(err)
 	}

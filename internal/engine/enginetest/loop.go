@@ -30,7 +30,7 @@ func Main(m *testing.M, s Subject) {
 // loop says "looping" once the guest does, then collects garbage, then says
 // "collected" if it ever gets there.
 func (s Subject) loop() error {
-	wasm, err := guests.ReadFile("testdata/loop.wasm")
+	wasm, err := ReadGuest("loop")
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,6 @@
 //go:build cgo && linux && (amd64 || arm64)
 
-#define _GNU_SOURCE // pthread_getattr_np, pthread_setattr_default_np
+#define _GNU_SOURCE // pthread_getattr_np
 #include <pthread.h>
 
 #include "glue.h"
@@ -13,17 +13,6 @@
 // wherry_engine_new makes an engine whose guests have stack bytes of stack.
 // fast trades the speed of the code for that of the compiler.
 wasm_engine_t *wherry_engine_new(size_t stack, bool fast) {
-  // Threads that Go starts from here on take the default size, which glibc
-  // read from RLIMIT_STACK; a low limit must not turn a guest's overflow into
-  // a SIGSEGV of the process.
-  pthread_attr_t attr;
-  size_t size;
-  if (pthread_attr_init(&attr) == 0) {
-    if (pthread_attr_getstacksize(&attr, &size) == 0 && size < stack + HOST_STACK &&
-        pthread_attr_setstacksize(&attr, stack + 2 * HOST_STACK) == 0)
-      pthread_setattr_default_np(&attr);
-    pthread_attr_destroy(&attr);
-  }
   wasm_config_t *config = wasm_config_new();
   wasmtime_config_max_wasm_stack_set(config, stack);
   wasmtime_config_async_stack_size_set(config, stack + HOST_STACK); // unused, but must not be less
@@ -65,9 +54,9 @@ void wherry_host_func(wherry_env *env, const wasm_importtype_vec_t *types, size_
   wasmtime_func_new_unchecked(env->guest->context, type, trampoline, env, NULL, &out->of.func);
 }
 
-// stack_is_short tells whether this thread's stack cannot hold a guest's, and
-// if so how large it is. What cannot be found out counts as large enough.
-static size_t stack_is_short(size_t stack) {
+// thread_stack gives the size of this thread's stack. What cannot be found out
+// counts as large enough.
+static size_t thread_stack(void) {
   static __thread size_t mine; // 0: not asked yet
   if (mine == 0) {
     pthread_attr_t attr;
@@ -79,20 +68,70 @@ static size_t stack_is_short(size_t stack) {
       pthread_attr_destroy(&attr);
     }
   }
-  return mine < stack + HOST_STACK ? mine : 0;
+  return mine;
+}
+
+// on_stack runs work(data) on a stack that holds a guest's: this thread's, or
+// where that is too small (a low RLIMIT_STACK) a thread's made for the call.
+static void on_stack(size_t stack, void *(*work)(void *), void *data, wherry_outcome *out) {
+  if (thread_stack() >= stack + HOST_STACK) {
+    work(data);
+    return;
+  }
+  pthread_attr_t attr;
+  pthread_t thread;
+  bool made = false;
+  if (pthread_attr_init(&attr) == 0) {
+    made = pthread_attr_setstacksize(&attr, stack + 2 * HOST_STACK) == 0 &&
+           pthread_create(&thread, &attr, work, data) == 0;
+    pthread_attr_destroy(&attr);
+  }
+  if (made)
+    pthread_join(thread, NULL);
+  else
+    out->short_stack = thread_stack();
+}
+
+struct instantiation {
+  wasmtime_context_t *context;
+  const wasmtime_module_t *module;
+  const wasmtime_extern_t *imports;
+  size_t n;
+  wasmtime_instance_t *instance;
+  wherry_outcome *out;
+};
+
+static void *instantiate(void *data) {
+  struct instantiation *i = data;
+  i->out->error = wasmtime_instance_new(i->context, i->module, i->imports, i->n, i->instance, &i->out->trap);
+  return NULL;
 }
 
 void wherry_instantiate(wasmtime_context_t *context, const wasmtime_module_t *module,
                         const wasmtime_extern_t *imports, size_t n, wasmtime_instance_t *instance,
                         size_t stack, wherry_outcome *out) {
-  if ((out->short_stack = stack_is_short(stack)) == 0)
-    out->error = wasmtime_instance_new(context, module, imports, n, instance, &out->trap);
+  struct instantiation i = {context, module, imports, n, instance, out};
+  on_stack(stack, instantiate, &i, out);
+}
+
+struct call {
+  wasmtime_context_t *context;
+  const wasmtime_func_t *func;
+  wasmtime_val_raw_t *slots;
+  size_t n;
+  wherry_outcome *out;
+};
+
+static void *call(void *data) {
+  struct call *c = data;
+  c->out->error = wasmtime_func_call_unchecked(c->context, c->func, c->slots, c->n, &c->out->trap);
+  return NULL;
 }
 
 void wherry_call(wasmtime_context_t *context, const wasmtime_func_t *func, wasmtime_val_raw_t *slots,
                  size_t n, size_t stack, wherry_outcome *out) {
-  if ((out->short_stack = stack_is_short(stack)) == 0)
-    out->error = wasmtime_func_call_unchecked(context, func, slots, n, &out->trap);
+  struct call c = {context, func, slots, n, out};
+  on_stack(stack, call, &c, out);
 }
 
 uint8_t *wherry_memory(const wasmtime_context_t *context, const wasmtime_memory_t *memory, size_t *size) {

@@ -20,8 +20,9 @@ typedef struct wherry_env {
   uint32_t number;
 } wherry_env;
 
-// How a call ended: neither field set is success. short_stack is the size of
-// this thread's stack, set where it is too small to run a guest at all.
+// How a call ended: no field set is success. short_stack is the size of this
+// thread's stack, set where it is too small for a guest and no other could be
+// made.
 typedef struct wherry_outcome {
   wasm_trap_t *trap;
   wasmtime_error_t *error;

@@ -17,7 +17,7 @@ import (
 // the host ended gives the host's own error, whatever wasmtime made of it.
 func (s *Store) finish(out *C.wherry_outcome) error {
 	if out.short_stack != 0 {
-		return fmt.Errorf("this thread's stack has %d bytes, a guest needs %d and room for the host: raise the stack limit (ulimit -s)",
+		return fmt.Errorf("this thread's stack has %d bytes, a guest needs %d and room for the host, and no other thread can be made: raise the limits on stack and processes (ulimit -s, -u)",
 			uint64(out.short_stack), uint64(s.stack))
 	}
 	pending := s.pending

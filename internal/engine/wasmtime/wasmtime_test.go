@@ -15,13 +15,21 @@ var subject = enginetest.Subject{
 	Open: func() (engine.Engine, error) { return New(), nil },
 }
 
+// child runs f instead of the tests.
+func child(f func() error) {
+	if err := f(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
 func TestMain(m *testing.M) {
 	if path := os.Getenv(noexecVar); path != "" {
-		if err := noexecChild(path); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		os.Exit(0)
+		child(func() error { return noexecChild(path) })
+	}
+	if os.Getenv(shortStackVar) != "" {
+		child(shortStackChild)
 	}
 	enginetest.Main(m, subject)
 }
