@@ -49,7 +49,13 @@ func (d *Daemon) ContainerRemove(_ context.Context, id string, o RemoveOptions) 
 	if why != "" {
 		return fault.Conflict("cannot remove container %q: %s", "/"+name, why)
 	}
-	c.change(func(*record.Container) {})
+	return c.remove(o.Volumes)
+}
+
+// remove ends what runs of a container, and removes it. Its mark of removal
+// forbids starts from here on.
+func (c *ctr) remove(volumes bool) error {
+	c.change(func(r *record.Container) { r.Removing = true })
 	for {
 		if ended := c.interrupt(unix.SIGKILL); ended != nil {
 			<-ended
@@ -61,7 +67,7 @@ func (d *Daemon) ContainerRemove(_ context.Context, id string, o RemoveOptions) 
 		c.op.Unlock() // a start was in progress and won
 	}
 	defer c.op.Unlock()
-	return c.removeLocked(o.Volumes)
+	return c.removeLocked(volumes)
 }
 
 // removeLocked removes a container that has no process. The caller holds op.

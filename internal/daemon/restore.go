@@ -56,7 +56,7 @@ func (d *Daemon) restore(ctx context.Context) error {
 	var again []*ctr
 	var g errgroup.Group
 	g.SetLimit(atOnce)
-	for _, c := range d.containers {
+	for _, c := range d.all() {
 		g.Go(func() error {
 			if d.recover(ctx, c) {
 				mu.Lock()
@@ -146,7 +146,7 @@ func (d *Daemon) recover(ctx context.Context, c *ctr) (again bool) {
 		c.change(func(r *record.Container) { r.State.Status = container.StateExited })
 	}
 	if rec.Removing || (rec.HostConfig.AutoRemove && rec.Started && !c.snapshot().State.Running()) {
-		if err := d.ContainerRemove(ctx, c.id, RemoveOptions{Force: true, Volumes: rec.HostConfig.AutoRemove}); err != nil {
+		if err := c.remove(rec.HostConfig.AutoRemove); err != nil {
 			d.log.Error("the container is not removed", "container", c.id, "error", err)
 		}
 		return false

@@ -102,6 +102,17 @@ func values(c *container.Config, h *container.HostConfig) error {
 	if err := logging(h.LogConfig); err != nil {
 		return err
 	}
+	for _, u := range h.Ulimits {
+		if u == nil {
+			return fault.Invalid("invalid ulimit: it is empty")
+		}
+		if _, err := u.GetRlimit(); err != nil {
+			return fault.Invalid("invalid ulimit %s: %w", u.Name, err)
+		}
+		if u.Hard != -1 && (u.Soft > u.Hard || u.Soft == -1) {
+			return fault.Invalid("ulimit %s: soft limit must be less than or equal to hard limit: %d > %d", u.Name, u.Soft, u.Hard)
+		}
+	}
 	for _, e := range c.Env {
 		if e == "" || strings.HasPrefix(e, "=") {
 			return fault.Invalid("invalid environment variable: %q: want NAME=value", e)

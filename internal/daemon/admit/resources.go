@@ -1,5 +1,11 @@
 package admit
 
+import (
+	"slices"
+
+	"github.com/moby/moby/api/types/container"
+)
+
 // resourceRules has a row for every field of container.Resources; a test holds
 // that. The embedded engine needs no root and so has no cgroup to itself:
 // memory is bounded inside the guest's engine, the rest is not bounded. Docker
@@ -53,8 +59,9 @@ var resourceRules = []rule{
 		why: "--oom-kill-disable is not enforced without cgroups"},
 	{field: "PidsLimit", verdict: warns, set: func(r request) bool { return r.h.PidsLimit != nil && *r.h.PidsLimit > 0 },
 		why: "--pids-limit is not enforced without cgroups; WASI cannot make processes anyway"},
-	{field: "Ulimits", verdict: warns, set: func(r request) bool { return len(r.h.Ulimits) > 0 },
-		why: "--ulimit is not enforced: a guest's descriptors and memory are bounded by the engine"},
+	{field: "Ulimits", verdict: warns, set: func(r request) bool {
+		return slices.ContainsFunc(r.h.Ulimits, func(u *container.Ulimit) bool { return u != nil && u.Name == "stack" })
+	}, why: "--ulimit stack is not enforced: how large a guest's stack is its engine decides"},
 
 	{field: "CPUCount", verdict: refused, set: func(r request) bool { return r.h.CPUCount != 0 }, why: "--cpu-count is of Windows only"},
 	{field: "CPUPercent", verdict: refused, set: func(r request) bool { return r.h.CPUPercent != 0 }, why: "--cpu-percent is of Windows only"},

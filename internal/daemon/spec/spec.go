@@ -65,6 +65,11 @@ func New(c *record.Container, p Places) (*specs.Spec, error) {
 		limit := c.HostConfig.Memory
 		s.Linux.Resources = &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: &limit}}
 	}
+	for _, u := range c.HostConfig.Ulimits {
+		s.Process.Rlimits = append(s.Process.Rlimits, specs.POSIXRlimit{
+			Type: "RLIMIT_" + strings.ToUpper(u.Name), Soft: uint64(u.Soft), Hard: uint64(u.Hard), // -1 is no limit in both
+		})
+	}
 	for _, m := range c.Mounts {
 		s.Mounts = append(s.Mounts, mountOf(m, p.Sources[m.Destination]))
 	}
