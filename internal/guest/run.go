@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	pathpkg "path"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -127,6 +128,7 @@ func load(ctx context.Context, cfg Config) (*running, error) {
 // makeFolder makes the working directory and the folders above it where they
 // are missing, as runc does. A root that cannot be written stays as it is.
 func makeFolder(root *tree.Dir, path string) error {
+	path = pathpkg.Clean("/" + path)
 	for i := 1; i <= len(path); i++ {
 		if i < len(path) && path[i] != '/' {
 			continue

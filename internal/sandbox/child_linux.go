@@ -54,10 +54,7 @@ func StartChild(cmd *exec.Cmd) (*Child, error) {
 
 	c := &Child{done: make(chan struct{}), pidfd: -1}
 	started := make(chan error, 1)
-	go func() {
-		// Never unlocked: a thread with no_new_privs must not run other code,
-		// and ends with this goroutine.
-		runtime.LockOSThread()
+	onOwnThread(func() {
 		if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 			started <- fmt.Errorf("set no_new_privs: %w", err)
 			return
@@ -70,11 +67,30 @@ func StartChild(cmd *exec.Cmd) (*Child, error) {
 		cmd.Process.Release()
 		started <- nil
 		c.wait()
-	}()
+	})
 	if err := <-started; err != nil {
 		return nil, err
 	}
 	return c, nil
+}
+
+// onOwnThread runs f on a thread that is f's alone and ends with it. It is not
+// the program's first thread, which cannot end, and which stands for the whole
+// program in /proc.
+func onOwnThread(f func()) {
+	go func() {
+		runtime.LockOSThread()
+		if unix.Gettid() == unix.Getpid() {
+			// Hold it until f has another.
+			taken := make(chan struct{})
+			onOwnThread(func() { close(taken); f() })
+			<-taken
+			runtime.UnlockOSThread()
+			return
+		}
+		// Never unlocked: the runtime then ends the thread.
+		f()
+	}()
 }
 
 // wait collects the child on the thread that made it.

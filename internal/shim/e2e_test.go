@@ -52,7 +52,7 @@ func programs(t testing.TB) (shim, guest string) {
 			env  []string
 			args []string
 		}{
-			{nil, []string{"build", "-tags", "netgo,osusergo", "-o", built.shim, "wherry/cmd/containerd-shim-wherry-v1"}},
+			{nil, []string{"build", "-tags", "netgo,osusergo", "-ldflags", "-s -w", "-o", built.shim, "wherry/cmd/containerd-shim-wherry-v1"}},
 			{[]string{"GOOS=wasip1", "GOARCH=wasm"}, []string{"build", "-o", built.guest, "./testdata/guest"}},
 		} {
 			cmd := exec.Command("go", b.args...)
