@@ -174,7 +174,9 @@ type Export struct {
 	Type ExternType
 }
 
-// Caller is what a host function learns of the instance that called it.
+// Caller is what a host function learns of the instance that imported it: the
+// one that calls it, or that passed it on in a table. It is valid until the
+// host function returns.
 type Caller interface {
 	// Memory is the caller's exported memory named "memory": a view of the
 	// guest's bytes that is valid until the guest runs again or the memory
@@ -185,7 +187,9 @@ type Caller interface {
 
 // HostFunc is a function of the host that guests can import. Params arrive in
 // stack[:n], one u64 slot a value (v128 two; i32 and f32 in the low 32 bits,
-// floats as bits); results are written to stack from index 0.
+// floats as bits, the rest of a slot zero); results are written to stack from
+// index 0. References are opaque: 0 is null, and another may only be given back
+// in the same call.
 //
 // An error ends the guest's call at once, from any depth: Instance.Call
 // returns an error for which errors.Is and errors.As find it. A panic ends it

@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"github.com/tetratelabs/wazero/experimental"
+
+	"wherry/internal/engine/signature"
 )
 
 const pageSize = 64 << 10
@@ -25,5 +27,15 @@ func (s *Store) allocate(_, declared uint64) experimental.LinearMemory {
 	if err != nil {
 		panic(fmt.Sprintf("no address space for a memory of %d bytes: %v", limit, err))
 	}
+	s.memories = append(s.memories, m)
 	return m
+}
+
+// fits is signature.Fits with the bound that holds where no limit was given.
+func (s *Store) fits(sig *signature.Signature) error {
+	l := s.limits
+	if l.MemoryBytes == 0 || l.MemoryBytes > maxMemory {
+		l.MemoryBytes = maxMemory
+	}
+	return sig.Fits(l)
 }

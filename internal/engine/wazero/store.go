@@ -19,6 +19,9 @@ type Store struct {
 	limits  engine.Limits
 	modules []*Module // what was instantiated
 	names   int       // counts the names of instances
+	// memories are all that was allocated. wazero frees a memory when an
+	// instance with it is closed, but forgets one whose start function failed.
+	memories []experimental.LinearMemory
 
 	caller caller // what the host function that now runs sees
 }
@@ -38,7 +41,10 @@ func (s *Store) Close() error {
 	for _, m := range s.modules {
 		m.forget(s.runtime)
 	}
-	s.runtime, s.modules = nil, nil
+	for _, m := range s.memories {
+		m.Free()
+	}
+	s.runtime, s.modules, s.memories = nil, nil, nil
 	return err
 }
 
@@ -61,7 +67,7 @@ func (s *Store) Instantiate(ctx context.Context, m engine.Module, resolve engine
 	if s.runtime == nil {
 		return nil, errClosed
 	}
-	if err := mod.sig.Fits(s.limits); err != nil {
+	if err := s.fits(mod.sig); err != nil {
 		return nil, fmt.Errorf("instantiate: %w", err)
 	}
 	compiled, err := mod.in(s.engine, s.runtime, s.limits.TableElements)
