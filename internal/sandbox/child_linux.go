@@ -163,3 +163,20 @@ func (c *Child) Signal(sig syscall.Signal) error {
 	}
 	return err
 }
+
+// AwaitStop returns when the child is stopped, as SIGSTOP asks for in its own
+// time, or has ended.
+func (c *Child) AwaitStop() error {
+	for {
+		// Taking note of a stop takes nothing from the thread that waits for
+		// the end.
+		err := unix.Waitid(unix.P_PID, c.pid, nil, unix.WSTOPPED, nil)
+		switch err {
+		case unix.EINTR:
+			continue
+		case nil, unix.ECHILD:
+			return nil
+		}
+		return os.NewSyscallError("waitid", err)
+	}
+}

@@ -149,7 +149,12 @@ func processError(err error) error {
 
 // pause stops the process as a whole. A cgroup's freezer would do it without
 // the process's children seeing it; it has neither.
-func (c *container) pause() error { return c.stopOrGo(opPause, unix.SIGSTOP, paused) }
+func (c *container) pause() error {
+	if err := c.stopOrGo(opPause, unix.SIGSTOP, paused); err != nil {
+		return err
+	}
+	return c.proc.AwaitStop()
+}
 
 func (c *container) resume() error { return c.stopOrGo(opResume, unix.SIGCONT, running) }
 
