@@ -54,6 +54,7 @@ func (h *Host) fdFdstatGet(m memory, a args) errno {
 	if !inside {
 		return errFault
 	}
+	d.decide()
 	clear(b)
 	b[0] = byte(d.filetype())
 	binary.LittleEndian.PutUint16(b[2:], d.flags)
@@ -86,7 +87,7 @@ func (h *Host) fdFdstatSetFlags(_ memory, a args) errno {
 			return toErrno(err)
 		}
 	}
-	d.flags = flags
+	d.flags, d.undecided = flags, false
 	return ok
 }
 

@@ -93,7 +93,7 @@ func New(c Config) (*Host, error) {
 	}
 	h.table.slots = append(h.table.slots, root)
 	for _, l := range listeners {
-		h.table.slots = append(h.table.slots, &desc{sock: l, rights: rightsSocket})
+		h.table.slots = append(h.table.slots, &desc{sock: l, rights: rightsSocket, undecided: true})
 	}
 	return h, nil
 }

@@ -232,4 +232,12 @@ func TestPreopenedListener(t *testing.T) {
 		t.Errorf("the host read %q, %v", b[:k], err)
 	}
 	g.want(errBadf, "fd_prestat_get", 4, fd)
+
+	// Now that the guest looks at it, the listener does not wait any more.
+	stat := g.room(24)
+	g.ok("fd_fdstat_get", 4, stat)
+	if g.u16(stat+2) != flagNonBlock {
+		t.Errorf("flags %#x", g.u16(stat+2))
+	}
+	g.want(6, "sock_accept", 4, 0, fd)
 }

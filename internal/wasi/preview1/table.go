@@ -36,6 +36,9 @@ type desc struct {
 	bounded bool
 	// preopen is the name of a directory that the guest starts with.
 	preopen string
+	// undecided is a pre-opened listener that the guest has neither looked at
+	// nor changed. See desc.decide.
+	undecided bool
 	// entries is the directory as it was when it was last read from its start.
 	entries []tree.Entry
 
@@ -93,4 +96,18 @@ func (t *table) add(d *desc) (uint32, errno) {
 func (t *table) remove(fd uint32) {
 	t.slots[fd] = nil
 	t.free = min(t.free, int(fd))
+}
+
+// decide settles whether a pre-opened listener waits. Go's os.NewFile asks for
+// a descriptor's flags and serves by polling only where it finds it
+// non-blocking (and would stand still with all its goroutines otherwise), while
+// Rust's and C's accept loops do not ask and expect to wait. So the listener
+// waits until somebody looks, and is then what wasmtime's --tcplisten makes:
+// non-blocking.
+func (d *desc) decide() {
+	if d.undecided {
+		d.undecided = false
+		d.flags |= flagNonBlock
+		d.sock.NonBlock = true
+	}
 }
