@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"io"
 	"sync"
 	"time"
@@ -89,6 +90,9 @@ func (m *meter) set(at int64) {
 		m.r.send(Event{ID: m.id, Status: m.status, Current: at, Total: m.total})
 	}
 }
+
+// errNoSeek tells that what was fetched already must be read again.
+var errNoSeek = errors.New("the download can't continue at an offset")
 
 // meteredReader is a download that can continue at an offset.
 type meteredReader struct {

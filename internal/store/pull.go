@@ -57,8 +57,13 @@ func (s *Store) Pull(ctx context.Context, o PullOptions) (Image, error) {
 	p := &puller{s: s, r: r, name: n, platform: o.Platform}
 	target, err := p.fetch(ctx, s.resolver(ctx, reference.Domain(n), o.Auth, r))
 	if err != nil {
-		// The lease stays: it keeps what was fetched until it expires.
+		// The lease stays: it keeps what was fetched until it expires. On a full
+		// disk the room is worth more.
 		s.busy.Delete(lease.ID)
+		if isNoSpace(err) {
+			s.endPull(ctx, n.String(), lease)
+			err = errors.Join(err, s.Collect(context.WithoutCancel(ctx)))
+		}
 		return Image{}, s.registryError("pull", n, err)
 	}
 	defer s.endPull(ctx, n.String(), lease)
