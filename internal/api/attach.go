@@ -2,6 +2,7 @@ package api
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -46,7 +47,11 @@ func (s *Server) containerAttach(w http.ResponseWriter, r *http.Request, v vars)
 			closeBoth(conn)
 		}
 	}()
-	err = s.backend.ContainerAttach(r.Context(), v["id"], o, func() (daemon.Streams, error) {
+	// The request's own context ends when the HTTP server's reader meets the
+	// end of the client's half, which is no reason to stop.
+	ctx, leave := context.WithCancel(context.WithoutCancel(r.Context()))
+	defer leave()
+	err = s.backend.ContainerAttach(ctx, v["id"], o, func() (daemon.Streams, error) {
 		var buffered *bufio.ReadWriter
 		var err error
 		conn, buffered, err = hijack(w, r, tty)
@@ -56,7 +61,9 @@ func (s *Server) containerAttach(w http.ResponseWriter, r *http.Request, v vars)
 		var st daemon.Streams
 		stdout, stderr := outputs(conn, tty)
 		if o.Stdin {
-			st.Stdin = buffered.Reader
+			st.Stdin = &input{r: buffered.Reader, ended: func() { go awaitLeft(conn, leave) }}
+		} else {
+			go awaitLeft(conn, leave)
 		}
 		if o.Stdout {
 			st.Stdout = stdout
@@ -69,13 +76,29 @@ func (s *Server) containerAttach(w http.ResponseWriter, r *http.Request, v vars)
 	if conn == nil {
 		return err
 	}
-	if err != nil {
+	if err != nil && ctx.Err() == nil {
 		if !tty {
 			fmt.Fprintf(frames{&muxer{w: conn}, frameSystem}, "%s\n", messageOf(err))
 		}
 		return errors.Join(errAnswered, err)
 	}
 	return nil
+}
+
+// input is what a client sends; ended is called once at its end.
+type input struct {
+	r     io.Reader
+	ended func()
+	done  bool
+}
+
+func (i *input) Read(p []byte) (int, error) {
+	n, err := i.r.Read(p)
+	if err != nil && !i.done {
+		i.done = true
+		i.ended()
+	}
+	return n, err
 }
 
 // hijack takes the connection from the HTTP server and sends the headers.

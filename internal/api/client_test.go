@@ -124,6 +124,54 @@ func TestAttachKeepsEarlyInputAndHalfClose(t *testing.T) {
 	}
 }
 
+// A client that leaves a silent container is noticed; one that only ended its
+// half is not taken for one.
+func TestAttachNoticesThatTheClientLeft(t *testing.T) {
+	for _, stdin := range []bool{false, true} {
+		gone := make(chan struct{})
+		alive := make(chan io.Writer, 1)
+		c := dial(t, &apitest.Backend{
+			ContainerInspectFunc: inspected(false),
+			ContainerAttachFunc: func(ctx context.Context, _ string, _ daemon.AttachOptions, ready func() (daemon.Streams, error)) error {
+				defer close(gone)
+				st, err := ready()
+				if err != nil {
+					return err
+				}
+				if st.Stdin != nil {
+					if _, err := io.Copy(io.Discard, st.Stdin); err != nil {
+						return err
+					}
+				}
+				alive <- st.Stdout
+				<-ctx.Done()
+				return nil
+			},
+		})
+		res, err := c.ContainerAttach(t.Context(), "x", client.ContainerAttachOptions{Stream: true, Stdin: stdin, Stdout: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := res.CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(<-alive, "still here"); err != nil {
+			t.Fatal(err)
+		}
+		var out bytes.Buffer
+		if _, err := io.CopyN(&out, res.Reader, 8+10); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-gone:
+			t.Error("half an end was taken for the whole")
+		default:
+		}
+		res.Close()
+		<-gone
+	}
+}
+
 func TestAttachErrorBeforeReady(t *testing.T) {
 	c := dial(t, &apitest.Backend{
 		ContainerInspectFunc: inspected(false),

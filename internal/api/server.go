@@ -12,6 +12,7 @@ import (
 	"github.com/containerd/errdefs"
 
 	"wherry/internal/buildinfo"
+	"wherry/internal/daemon"
 )
 
 // The versions of the Docker Engine API that this server speaks. A client
@@ -28,6 +29,8 @@ type Backend interface {
 	VolumeBackend
 	SystemBackend
 }
+
+var _ Backend = (*daemon.Daemon)(nil)
 
 // Server answers API requests. Make one with NewServer.
 type Server struct {

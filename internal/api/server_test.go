@@ -105,7 +105,7 @@ func TestUnbuilt(t *testing.T) {
 	for _, call := range []string{
 		"POST /containers/x/exec", "POST /exec/x/start", "GET /exec/x/json", "POST /commit?container=x",
 		"POST /networks/create", "POST /networks/bridge/connect", "POST /networks/bridge/disconnect",
-		"GET /swarm", "POST /swarm/init", "GET /services", "GET /nodes/x", "GET /plugins", "POST /plugins/pull",
+		"GET /swarm", "POST /swarm/init", "GET /services", "GET /nodes/x", "POST /plugins/pull",
 		"POST /session", "POST /grpc", "POST /build?version=2", "POST /build?remote=https://x/y.git", "POST /build?squash=1",
 		"POST /images/create?fromSrc=-", "GET /images/search?term=x", "GET /distribution/a/b/json",
 		"DELETE /images/x?platforms=%7B%7D", "POST /images/load?platform=%7B%22os%22%3A%22wasi%22%7D",
@@ -180,7 +180,7 @@ func TestPythonsWay(t *testing.T) {
 	b := &apitest.Backend{
 		ContainerListFunc: func(_ context.Context, o daemon.ListOptions) ([]container.Summary, error) { got = o; return nil, nil },
 		SystemVersionFunc: func(context.Context) (system.VersionResponse, error) {
-			return system.VersionResponse{Version: "1"}, nil
+			return system.VersionResponse{Version: "1", Components: []system.ComponentVersion{{Name: "Engine"}}}, nil
 		},
 	}
 	w := do(t, b, "GET", "/containers/json?limit=-1&all=False&size=0&trunc_cmd=0", "")
@@ -189,7 +189,8 @@ func TestPythonsWay(t *testing.T) {
 	}
 	w = do(t, b, "GET", "/version", "")
 	var v system.VersionResponse
-	if err := json.Unmarshal(w.Body.Bytes(), &v); err != nil || v.APIVersion != "1.51" || v.MinAPIVersion != "1.44" {
+	if err := json.Unmarshal(w.Body.Bytes(), &v); err != nil || v.APIVersion != "1.51" || v.MinAPIVersion != "1.44" ||
+		v.Components[0].Details["ApiVersion"] != "1.51" {
 		t.Errorf("version: %s", w.Body)
 	}
 }
@@ -255,6 +256,17 @@ func TestNetworks(t *testing.T) {
 	}
 	if w := do(t, &apitest.Backend{}, "GET", "/networks/other", ""); w.Code != 404 {
 		t.Errorf("unknown network: %d", w.Code)
+	}
+}
+
+// docker inspect asks every noun for a name and stops at the first other error
+// than not found.
+func TestPluginsAreNone(t *testing.T) {
+	if w := do(t, &apitest.Backend{}, "GET", "/plugins", ""); w.Code != 200 || w.Body.String() != "[]\n" {
+		t.Errorf("list: %d %s", w.Code, w.Body)
+	}
+	if w := do(t, &apitest.Backend{}, "GET", "/plugins/a/b/json", ""); w.Code != 404 {
+		t.Errorf("inspect: %d %s", w.Code, w.Body)
 	}
 }
 

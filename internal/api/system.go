@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 
 	"github.com/moby/moby/api/types/build"
@@ -48,6 +49,16 @@ func (s *Server) version(w http.ResponseWriter, r *http.Request, _ vars) error {
 		return err
 	}
 	v.APIVersion, v.MinAPIVersion = MaxVersion, MinVersion
+	for i, c := range v.Components {
+		if c.Name == "Engine" { // where docker version looks for them
+			details := maps.Clone(c.Details)
+			if details == nil {
+				details = map[string]string{}
+			}
+			details["ApiVersion"], details["MinAPIVersion"] = MaxVersion, MinVersion
+			v.Components[i].Details = details
+		}
+	}
 	return writeJSON(w, http.StatusOK, v)
 }
 

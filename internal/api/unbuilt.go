@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/containerd/errdefs"
+	"github.com/moby/moby/api/types/plugin"
 )
 
 // notBuilt is a call, or an option of one, that Docker has and Wherry doesn't.
@@ -37,11 +38,22 @@ func unbuiltRoutes() []route {
 		{"*", "/images/{name...}/attestations", unbuilt("attestations are not built")},
 		{"POST", "/session", buildkit},
 		{"POST", "/grpc", buildkit},
-		{"*", "/plugins", plugins},
+		{"GET", "/plugins", noPlugins},
+		{"GET", "/plugins/{name...}/json", noPlugin},
 		{"*", "/plugins/{rest...}", plugins},
 	}
 	for _, noun := range []string{"swarm", "nodes", "services", "tasks", "secrets", "configs"} {
 		routes = append(routes, route{"*", "/" + noun, swarm}, route{"*", "/" + noun + "/{rest...}", swarm})
 	}
 	return routes
+}
+
+// noPlugins lists the plugins there are. Asking for them is no mistake: docker
+// inspect looks here for what it finds nowhere else.
+func noPlugins(w http.ResponseWriter, _ *http.Request, _ vars) error {
+	return writeJSON(w, http.StatusOK, []plugin.Plugin{})
+}
+
+func noPlugin(_ http.ResponseWriter, _ *http.Request, v vars) error {
+	return fmt.Errorf("plugin %q not found: %w", v["name"], errdefs.ErrNotFound)
 }

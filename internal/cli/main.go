@@ -118,5 +118,8 @@ func inOurName(text string) string {
 	if rest, ok := strings.CutPrefix(text, "docker: "); ok {
 		text = "wherry: " + rest
 	}
+	for _, word := range []string{"error: ", "Error: "} {
+		text = strings.TrimPrefix(text, word)
+	}
 	return ourNames.Replace(text)
 }

@@ -265,11 +265,11 @@ func TestBuildPrintsOneLine(t *testing.T) {
 			return enc.Encode(jsonstream.Message{Aux: (*json.RawMessage)(&aux)})
 		},
 		ImageInspectFunc: func(context.Context, string, string, bool) (image.InspectResponse, error) {
-			return image.InspectResponse{Size: 2_700_000, Config: &dockerspec.DockerOCIImageConfig{
+			return image.InspectResponse{Config: &dockerspec.DockerOCIImageConfig{
 				ImageConfig: ocispec.ImageConfig{Entrypoint: []string{"/app.wasm"}}}}, nil
 		},
 		ImageSaveFunc: func(_ context.Context, _ []string, _ string, w io.Writer) error {
-			_, err := w.Write(tarOf(t, "layer", tarOf(t, "app.wasm", listener)))
+			_, err := w.Write(tarOf(t, "layer", tarOf(t, "app.wasm", listener, "data", make([]byte, 2_700_000))))
 			return err
 		},
 	}

@@ -22,7 +22,7 @@ import (
 const maxModule = 512 << 20
 
 // summary is the one line about a new image: its names, the beginning of its
-// ID, its size and what its program could do by what it imports.
+// ID, the size of its files and what its program could do by what it imports.
 func summary(ctx context.Context, api client.APIClient, id string, tags []string) (string, error) {
 	image, err := api.ImageInspect(ctx, id)
 	if err != nil {
@@ -32,9 +32,6 @@ func summary(ctx context.Context, api client.APIClient, id string, tags []string
 	for _, t := range tags {
 		words = append(words, withLatest(t))
 	}
-	words = append(words, shortID(id), humanSize(image.Size))
-	line := strings.Join(words, " ")
-
 	program := ""
 	if c := image.Config; c != nil {
 		if args := append(append([]string{}, c.Entrypoint...), c.Cmd...); len(args) > 0 {
@@ -46,14 +43,16 @@ func summary(ctx context.Context, api client.APIClient, id string, tags []string
 		return "", fmt.Errorf("look at the new image: %w", err)
 	}
 	defer archive.Close()
-	m, err := findModule(archive, program)
-	switch {
-	case err != nil:
+	found, err := look(archive, program)
+	if err != nil {
 		return "", fmt.Errorf("look into the new image: %w", err)
-	case m == nil:
+	}
+	words = append(words, shortID(id), humanSize(found.size))
+	line := strings.Join(words, " ")
+	if found.program == nil {
 		return line + "; it has no program yet", nil
 	}
-	if may := m.Capabilities(); len(may) > 0 {
+	if may := found.program.Capabilities(); len(may) > 0 {
 		return line + "; may: " + strings.Join(may, ", "), nil
 	}
 	return line + "; may: nothing beyond its files", nil
@@ -93,82 +92,97 @@ func humanSize(n int64) string {
 	return fmt.Sprintf("%.0f %s", value, units[unit])
 }
 
-// findModule looks for an image's program in an archive of docker save: a blob
-// that is a module itself, or the file of that path in a layer. Later layers
-// win. It gives nil where there is none, or one that isn't Wasm.
-func findModule(archive io.Reader, program string) (*module.Info, error) {
-	var found *module.Info
+// content is what an archive of docker save holds.
+type content struct {
+	// program is what was looked for; nil where it isn't there or isn't Wasm,
+	// which the engine tells of when it is run.
+	program *module.Info
+	// size is the sum of all layers' files, in bytes.
+	size int64
+}
+
+// look reads an archive of docker save and finds a program in it: a blob that
+// is a module itself, or the file of that path in a layer. Later layers win.
+func look(archive io.Reader, program string) (content, error) {
+	var c content
+	want := path.Clean("/" + strings.SplitN(program, "#", 2)[0])
 	outer := tar.NewReader(archive)
 	for {
 		h, err := outer.Next()
 		if errors.Is(err, io.EOF) {
-			return found, nil
+			return c, nil
 		}
 		if err != nil {
-			return nil, err
+			return content{}, err
+		}
+		if h.Typeflag == tar.TypeReg {
+			err = c.blob(outer, h.Size, want)
+		}
+		if err != nil {
+			return content{}, fmt.Errorf("%s: %w", h.Name, err)
+		}
+	}
+}
+
+// blob looks into one file of the archive.
+func (c *content) blob(r io.Reader, size int64, want string) error {
+	blob := bufio.NewReader(r)
+	head, err := blob.Peek(4)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	switch {
+	case bytes.Equal(head, []byte("\x00asm")):
+		c.size += size
+		return c.inspect(blob)
+	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
+		z, err := gzip.NewReader(blob)
+		if err != nil {
+			return err
+		}
+		return c.layer(z, want)
+	case bytes.HasPrefix(head, []byte("{")), bytes.HasPrefix(head, []byte("[")):
+		return nil // a manifest or a configuration
+	}
+	return c.layer(blob, want)
+}
+
+// layer looks through a layer's tar. What is no tar has no files.
+func (c *content) layer(r io.Reader, want string) error {
+	files := tar.NewReader(r)
+	for {
+		h, err := files.Next()
+		if errors.Is(err, io.EOF) || errors.Is(err, tar.ErrHeader) {
+			return nil
+		}
+		if err != nil {
+			return err
 		}
 		if h.Typeflag != tar.TypeReg {
 			continue
 		}
-		blob := bufio.NewReader(outer)
-		head, err := blob.Peek(4)
-		if err != nil && !errors.Is(err, io.EOF) {
-			return nil, err
-		}
-		err = nil // a short blob has a short head
-		var m *module.Info
-		switch {
-		case bytes.Equal(head, []byte("\x00asm")):
-			m, err = inspectModule(blob)
-		case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
-			var z *gzip.Reader
-			if z, err = gzip.NewReader(blob); err == nil {
-				m, err = moduleInLayer(z, program)
+		c.size += h.Size
+		if path.Clean("/"+h.Name) == want {
+			if err := c.inspect(files); err != nil {
+				return err
 			}
-		case bytes.HasPrefix(head, []byte("{")) || bytes.HasPrefix(head, []byte("[")): // a manifest or configuration
-		default:
-			m, err = moduleInLayer(blob, program)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", h.Name, err)
-		}
-		if m != nil {
-			found = m
 		}
 	}
 }
 
-// moduleInLayer looks for a file in a layer's tar. What is no tar has none.
-func moduleInLayer(r io.Reader, program string) (*module.Info, error) {
-	want := path.Clean("/" + strings.SplitN(program, "#", 2)[0])
-	layer := tar.NewReader(r)
-	for {
-		h, err := layer.Next()
-		if errors.Is(err, io.EOF) || errors.Is(err, tar.ErrHeader) {
-			return nil, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		if h.Typeflag == tar.TypeReg && path.Clean("/"+h.Name) == want {
-			return inspectModule(layer)
-		}
-	}
-}
-
-// inspectModule reads what a module imports; nil for what is no module, which
-// the engine tells of when it is run.
-func inspectModule(r io.Reader) (*module.Info, error) {
+// inspect reads what a program imports.
+func (c *content) inspect(r io.Reader) error {
 	b, err := io.ReadAll(io.LimitReader(r, maxModule+1))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if len(b) > maxModule {
-		return nil, fmt.Errorf("the program is larger than %s", humanSize(maxModule))
+		return fmt.Errorf("the program is larger than %s", humanSize(maxModule))
 	}
 	m, err := module.InspectBytes(b)
 	if err != nil {
-		return nil, nil
+		m = nil
 	}
-	return m, nil
+	c.program = m
+	return nil
 }

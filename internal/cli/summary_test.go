@@ -89,7 +89,7 @@ func zipped(t *testing.T, b []byte) []byte {
 	return out.Bytes()
 }
 
-func TestFindModule(t *testing.T) {
+func TestLook(t *testing.T) {
 	layer := tarOf(t, "other.wasm", []byte("\x00asm\x01\x00\x00\x00"), "bin/app.wasm", listener)
 	for _, tt := range []struct {
 		name, program string
@@ -106,10 +106,11 @@ func TestFindModule(t *testing.T) {
 		{name: "a blob that is no tar", program: "/a", archive: tarOf(t, "1", bytes.Repeat([]byte("x"), 2000)), none: true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			m, err := findModule(bytes.NewReader(tt.archive), tt.program)
+			found, err := look(bytes.NewReader(tt.archive), tt.program)
 			if err != nil {
 				t.Fatal(err)
 			}
+			m := found.program
 			if (m == nil) != tt.none {
 				t.Fatalf("found %v, want none: %v", m, tt.none)
 			}
@@ -133,9 +134,9 @@ func TestFileImage(t *testing.T) {
 		}
 		first = b
 	}
-	m, err := findModule(bytes.NewReader(first), "/app.wasm")
-	if err != nil || m == nil || len(m.Imports) != 2 {
-		t.Errorf("the image's program: %v, %v", m, err)
+	found, err := look(bytes.NewReader(first), "/app.wasm")
+	if err != nil || found.program == nil || len(found.program.Imports) != 2 || found.size != int64(len(listener)) {
+		t.Errorf("the image: %+v, %v", found, err)
 	}
 	if !bytes.Contains(first, []byte(`"io.containerd.image.name":"localhost/app:1"`)) || !bytes.Contains(first, []byte(`"Entrypoint":["/app.wasm"]`)) {
 		t.Error("the image has neither its name nor its program")

@@ -7,11 +7,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 )
 
-const program = "github.com/docker/cli/cmd/docker"
+const (
+	module  = "github.com/docker/cli"
+	program = module + "/cmd/docker"
+)
 
 var built struct {
 	once sync.Once
@@ -28,10 +32,16 @@ func Command(t testing.TB) string {
 		if built.dir, built.err = os.MkdirTemp("", "docker-cli-"); built.err != nil {
 			return
 		}
+		version, err := exec.Command("go", "list", "-m", "-f", "{{.Version}}", module).Output()
+		if err != nil {
+			built.err = err
+			return
+		}
+		number := strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(string(version)), "v"), "+incompatible")
 		// The module has no go.mod, so the go command takes it for Go 1.16; it
 		// says otherwise itself in most of its files, but not in all.
 		cmd := exec.Command("go", "build", "-tags", "netgo,osusergo", "-gcflags", program+"=-lang=go1.26",
-			"-o", filepath.Join(built.dir, "docker"), program)
+			"-ldflags", "-X "+module+"/cli/version.Version="+number, "-o", filepath.Join(built.dir, "docker"), program)
 		cmd.Env = append(os.Environ(), "GOFLAGS=-buildvcs=false")
 		built.out, built.err = cmd.CombinedOutput()
 	})
