@@ -53,13 +53,15 @@ func (h *Host) pathOpen(m memory, a args) errno {
 		Sync:      uint16(fdflags)&(flagSync|flagRSync) != 0,
 		DSync:     uint16(fdflags)&flagDSync != 0,
 	}
-	f.Write = base&rightFdWrite != 0 || f.Truncate || !f.Directory && base&rightsWriting != 0
+	// Go asks for the right to set the size also where it only reads; taken for
+	// writing, that would fail below read-only mounts and copy an image's file.
+	f.Write = base&rightFdWrite != 0 || f.Truncate
 	f.Read = base&(rightFdRead|rightFdReaddir) != 0 || !f.Write
 	node, err := d.dir.Open(path, f)
 	if err != nil {
 		return toErrno(err)
 	}
-	return h.opened(m, a, d, node)
+	return h.opened(m, a, d, node, f.Write)
 }
 
 // openRights are the rights to a directory that opening something in it takes.
@@ -75,7 +77,7 @@ func openRights(oflags uint32) uint64 {
 }
 
 // opened enters what path_open has opened in the table.
-func (h *Host) opened(m memory, a args, parent *desc, node tree.Node) errno {
+func (h *Host) opened(m memory, a args, parent *desc, node tree.Node, writing bool) errno {
 	base := a.u64(5)
 	d := &desc{flags: uint16(a.u32(7))}
 	switch n := node.(type) {
@@ -90,7 +92,7 @@ func (h *Host) opened(m memory, a args, parent *desc, node tree.Node) errno {
 		if base&rightFdRead != 0 {
 			d.rights |= rightFdRead & parent.inheriting
 		}
-		if base&rightsWriting != 0 {
+		if writing && base&rightsWriting != 0 {
 			d.bounded = n.Room(math.MaxInt64) != nil
 			d.rights |= (rightsWriting&base | rightFdAllocate | rightFdFilestatSetSize) & parent.inheriting
 		}
