@@ -263,8 +263,12 @@ func (c *ctr) watchCompile(dir string, done <-chan struct{}) {
 		}
 		var note bundle.Compile
 		if err := bundle.Read(dir, bundle.Compiling, &note); err == nil {
+			engine := note.Engine
+			if engine == "" {
+				engine = "default" // the shim's own choice
+			}
 			c.emit(actionCompile, map[string]string{
-				"module": note.Module, "size": strconv.FormatInt(note.Size, 10), "engine": note.Engine,
+				"module": note.Module, "size": strconv.FormatInt(note.Size, 10), "engine": engine,
 			})
 			return
 		}

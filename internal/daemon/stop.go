@@ -171,7 +171,8 @@ func (c *ctr) quiet() <-chan struct{} {
 func (c *ctr) signal(t task, sig syscall.Signal, paused bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), short)
 	defer cancel()
-	if err := t.Kill(ctx, uint32(sig)); err != nil && !errdefs.IsNotFound(err) {
+	if err := t.Kill(ctx, uint32(sig)); err != nil && !errdefs.IsNotFound(err) && !errdefs.IsUnavailable(err) {
+		// Both of those mean that it has ended already.
 		c.d.log.Warn("a signal did not reach the container", "container", c.id, "signal", int(sig), "error", err)
 	}
 	if paused {

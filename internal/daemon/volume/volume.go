@@ -115,6 +115,9 @@ func (s *Store) Acquire(volume, holder string, options, labels map[string]string
 		}
 		labels[AnonymousLabel] = ""
 	}
+	if len(volume) == 1 {
+		return Volume{}, false, fault.Invalid("volume name %q is too short, names should be at least two alphanumeric characters", volume)
+	}
 	if !name.Valid(volume) {
 		return Volume{}, false, fault.Invalid("%q includes invalid characters for a local volume name, only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host directory, use absolute path", volume)
 	}
