@@ -52,7 +52,7 @@ func programs(t testing.TB) (shim, guest string) {
 			env  []string
 			args []string
 		}{
-			{nil, []string{"build", "-tags", "netgo,osusergo", "-ldflags", "-s -w", "-o", built.shim, "wherry/cmd/containerd-shim-wherry-v1"}},
+			{nil, append(append([]string{"build"}, buildFlags...), "-tags", "netgo,osusergo", "-ldflags", "-s -w", "-o", built.shim, "wherry/cmd/containerd-shim-wherry-v1")},
 			{[]string{"GOOS=wasip1", "GOARCH=wasm"}, []string{"build", "-o", built.guest, "./testdata/guest"}},
 		} {
 			cmd := exec.Command("go", b.args...)
@@ -174,8 +174,11 @@ func (b *box) end() {
 		}
 	}
 	b.shim.Close()
+	log, err := os.ReadFile(filepath.Join(b.opts.Bundle, bundle.LogFile))
+	if err != nil || strings.Contains(string(log), "DATA RACE") || strings.Contains(string(log), "panic:") {
+		b.t.Errorf("the shim's log tells of trouble: %v", err)
+	}
 	if b.t.Failed() {
-		log, _ := os.ReadFile(filepath.Join(b.opts.Bundle, bundle.LogFile))
 		b.t.Logf("the shim's log:\n%s", log)
 	}
 }

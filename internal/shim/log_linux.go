@@ -15,10 +15,15 @@ import (
 // openLog opens the shim's own log: the pipe that containerd made in the
 // bundle, or a file there. Libraries that log by logrus go the same way.
 func openLog(o options) (*slog.Logger, func(), error) {
-	f, err := openLogFile()
+	fd, err := openLogFile()
 	if err != nil {
 		return nil, nil, fmt.Errorf("open the shim's log: %w", err)
 	}
+	// A panic's last words go there too.
+	if err := unix.Dup3(fd, 2, 0); err != nil {
+		return nil, nil, fmt.Errorf("open the shim's log: %w", err)
+	}
+	f := os.NewFile(uintptr(fd), bundle.Log)
 	level := slog.LevelInfo
 	if o.debug {
 		level = slog.LevelDebug
@@ -29,16 +34,12 @@ func openLog(o options) (*slog.Logger, func(), error) {
 	return slog.New(h).With("runtime", Name, "id", o.id), func() { f.Close() }, nil
 }
 
-func openLogFile() (*os.File, error) {
+func openLogFile() (fd int, err error) {
 	if st, err := os.Lstat(bundle.Log); err == nil && st.Mode()&os.ModeNamedPipe != 0 {
 		// For reading too, so that it opens without a reader and outlives one.
-		fd, err := unix.Open(bundle.Log, unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
-		if err != nil {
-			return nil, err
-		}
-		return os.NewFile(uintptr(fd), bundle.Log), nil
+		return unix.Open(bundle.Log, unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
 	}
-	return os.OpenFile(bundle.LogFile, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	return unix.Open(bundle.LogFile, unix.O_WRONLY|unix.O_CREAT|unix.O_APPEND|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0o600)
 }
 
 // lossy writes what fits at once: a full log pipe that nobody reads must not
