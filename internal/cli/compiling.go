@@ -108,7 +108,7 @@ func compileLine(m events.Message) string {
 	if n, err := strconv.ParseInt(m.Actor.Attributes["size"], 10, 64); err == nil {
 		line += " (" + humanSize(n) + ")"
 	}
-	if name := m.Actor.Attributes["engine"]; name != "" {
+	if name := m.Actor.Attributes["engine"]; name != "" && name != "default" {
 		line += " for " + name
 	}
 	return line + "; later starts use the cached code"

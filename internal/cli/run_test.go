@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -54,10 +55,29 @@ func serveFake(t *testing.T, b *apitest.Backend) {
 	t.Setenv("DOCKER_HOST", "unix:///nowhere") // must not count
 }
 
+// buffer is written to by several goroutines: run prints the ID of a container
+// in the background while it starts.
+type buffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
 // wherry runs a command line in this process.
 func wherry(t *testing.T, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
-	var out, errs bytes.Buffer
+	var out, errs buffer
 	e := findEngine()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -200,7 +220,7 @@ func TestRunSaysWhyTheEngineRefused(t *testing.T) {
 		b.ContainerStartFunc = func(context.Context, string) error { return tt.err }
 		serveFake(t, b)
 		stdout, stderr, code := wherry(t, "run", "-d", "hello")
-		if code != tt.code || stdout != "abc\n" || strings.Count(stderr, "\n") != 1 || !strings.HasPrefix(stderr, "wherry: ") {
+		if code != tt.code || stdout != "" && stdout != "abc\n" || strings.Count(stderr, "\n") != 1 || !strings.HasPrefix(stderr, "wherry: ") {
 			t.Errorf("%v: %d %q %q", tt.err, code, stdout, stderr)
 		}
 	}
