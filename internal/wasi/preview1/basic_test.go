@@ -114,7 +114,8 @@ func TestResolve(t *testing.T) {
 			t.Errorf("%s declared with (%s): %d parameters, want %d", c.name, c.declared, got, c.want)
 		}
 	}
-	if resolve("fd_read", "iiii") != resolve("fd_read", "iiii") {
+	first, second := resolve("fd_read", "iiii"), resolve("fd_read", "iiii")
+	if first != second {
 		t.Error("one function was resolved to two things")
 	}
 	if resolve("fd_seek", "iiii").Type.Equal((&function{params: "iiii"}).typ()) {

@@ -19,7 +19,7 @@ func (s *Socket) Connect(to netip.AddrPort) error {
 	switch {
 	case s.state == listening, s.typ == Stream && s.state == connected:
 		return unix.EISCONN
-	case s.state == connecting:
+	case s.state == connecting && to == s.peer:
 		return s.connectAgain()
 	}
 	if !s.virtual() {
@@ -85,6 +85,8 @@ func (s *Socket) connectOutside(to netip.AddrPort) error {
 		return nil
 	case unix.EINPROGRESS:
 		s.state, s.peer = connecting, to
+	case unix.EALREADY: // the first attempt is still on its way
+		return err
 	default:
 		return err
 	}
@@ -110,8 +112,7 @@ func (s *Socket) finish() error {
 }
 
 // connectAgain is a second Connect while the first is on its way. The kernel
-// says how far it is (unix.EALREADY, unix.EISCONN, or what went wrong); it is
-// asked with the first address, the one that the policy has seen.
+// says how far it is: unix.EALREADY, unix.EISCONN, or what went wrong.
 func (s *Socket) connectAgain() error {
 	var a sockaddr
 	if err := a.encode(s.sysFamily, s.peer); err != nil {

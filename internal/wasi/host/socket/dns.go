@@ -3,12 +3,12 @@
 package socket
 
 import (
+	"crypto/rand"
 	"errors"
 	"net/netip"
 
 	"golang.org/x/net/dns/dnsmessage"
 	"golang.org/x/sys/unix"
-	"wherry/internal/wasi/host"
 )
 
 // dnsAttempts is how often each server is asked (resolv.conf(5), attempts).
@@ -76,7 +76,7 @@ func (r *resolver) question(q dnsmessage.Question) ([]netip.Addr, string, error)
 // askServer asks over UDP, and over TCP where the reply does not fit.
 func askServer(server netip.AddrPort, q dnsmessage.Question) (*dnsmessage.Message, error) {
 	var id [2]byte
-	if err := host.Random(id[:]); err != nil {
+	if _, err := rand.Read(id[:]); err != nil {
 		return nil, err
 	}
 	m := dnsmessage.Message{

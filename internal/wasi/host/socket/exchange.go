@@ -9,7 +9,6 @@ import (
 
 	"golang.org/x/net/dns/dnsmessage"
 	"golang.org/x/sys/unix"
-	"wherry/internal/wasi/host"
 )
 
 // dnsTimeout is how long one server has for one reply.
@@ -110,7 +109,7 @@ func (c conn) write(b []byte) error {
 }
 
 func (c conn) wait(events int16) error {
-	n, err := host.Poll([]unix.PollFd{{Fd: int32(c.fd), Events: events}}, max(time.Until(c.deadline), 0))
+	n, err := poll([]unix.PollFd{{Fd: int32(c.fd), Events: events}}, max(time.Until(c.deadline), 0))
 	if err == nil && n == 0 {
 		err = ErrTryAgain
 	}

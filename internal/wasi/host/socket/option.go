@@ -3,6 +3,7 @@
 package socket
 
 import (
+	"net/netip"
 	"time"
 	"unsafe"
 
@@ -63,6 +64,9 @@ func (s *Socket) TakeError() (unix.Errno, error) {
 		return e, nil
 	}
 	n, err := unix.GetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_ERROR)
+	if n != 0 && s.state == connecting {
+		s.state, s.peer = fresh, netip.AddrPort{} // another attempt may follow
+	}
 	return unix.Errno(n), err
 }
 

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-	"wherry/internal/wasi/host"
 )
 
 // TestOutside connects to a service in private and in host mode.
@@ -91,7 +90,7 @@ func exchangeAll(t *testing.T, s *Socket, payload []byte) (back []byte) {
 
 func pollFor(t *testing.T, s *Socket, events int16) {
 	t.Helper()
-	n, err := host.Poll([]unix.PollFd{{Fd: int32(s.PollFD()), Events: events}}, 20*time.Second)
+	n, err := poll([]unix.PollFd{{Fd: int32(s.PollFD()), Events: events}}, 20*time.Second)
 	if err != nil || n != 1 {
 		t.Fatalf("poll: %d, %v", n, err)
 	}
@@ -107,6 +106,30 @@ func TestRefusedOutside(t *testing.T) {
 	n := outwards(t, Config{})
 	check(t, open(t, n, IPv4, Stream).Connect(at), unix.ECONNREFUSED)
 	check(t, open(t, n, IPv4, Stream).Connect(addr("[::1]:1")), unix.EAFNOSUPPORT)
+
+	// A socket that was refused can try another address.
+	live, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer live.Close()
+	s := open(t, n, IPv4, Stream)
+	s.NonBlock = true
+	if err := s.Connect(at); err == unix.EINPROGRESS {
+		pollFor(t, s, unix.POLLOUT)
+		if e, err := s.TakeError(); e != unix.ECONNREFUSED || err != nil {
+			t.Fatal(e, err)
+		}
+	} else {
+		check(t, err, unix.ECONNREFUSED)
+	}
+	s.NonBlock = false
+	to := live.Addr().(*net.TCPAddr).AddrPort()
+	err = s.Connect(to)
+	if err == unix.ECONNABORTED { // Linux tells once more of the first attempt
+		err = s.Connect(to)
+	}
+	check(t, err, nil)
 }
 
 // TestOnlyAnswers shows that an unpublished socket hears only whom it asked.

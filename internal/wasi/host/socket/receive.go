@@ -7,7 +7,6 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
-	"wherry/internal/wasi/host"
 )
 
 // Received is what Receive tells beside the bytes.
@@ -41,7 +40,7 @@ func (s *Socket) Receive(v []unix.Iovec, peek, all bool) (Received, error) {
 		case err == unix.EAGAIN && !s.NonBlock:
 			err = s.wait(unix.POLLIN)
 		case err == nil && all && n > 0:
-			v = host.Advance(v, n)
+			v = advance(v, n)
 		case err == nil:
 			return got, nil
 		}
@@ -129,7 +128,7 @@ func scatter(v []unix.Iovec, data []byte) int {
 
 // gather copies buffers into one.
 func gather(v []unix.Iovec) []byte {
-	out := make([]byte, 0, host.Total(v))
+	out := make([]byte, 0, total(v))
 	for i := range v {
 		out = append(out, unsafe.Slice(v[i].Base, int(v[i].Len))...)
 	}
