@@ -10,6 +10,10 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+
+	"github.com/moby/moby/client"
+
+	"wherry/internal/buildinfo"
 )
 
 // engine is the one that this command line talks to: the user's embedded one,
@@ -43,6 +47,19 @@ func findEngine() *engine {
 
 // local tells whether the engine is the embedded one.
 func (e *engine) local() bool { return e.host == "" }
+
+// clientOptions are the API client's. Call it when --host has been read.
+func (e *engine) clientOptions() []client.Opt {
+	opts := []client.Opt{
+		client.WithUserAgent("wherry/" + buildinfo.Version),
+		client.WithHTTPRequestHook(e.compiling.requested),
+		client.WithHTTPResponseHook(e.compiling.answered),
+	}
+	if e.local() {
+		opts = append(opts, client.WithDialContext(e.dial))
+	}
+	return opts
+}
 
 // address is the engine's for clients.
 func (e *engine) address() string {

@@ -14,7 +14,6 @@ import (
 	"github.com/docker/cli/cli"
 	"github.com/docker/cli/cli/command"
 	"github.com/docker/cli/cli/version"
-	"github.com/moby/moby/client"
 	"github.com/sirupsen/logrus"
 
 	"wherry/internal/buildinfo"
@@ -48,15 +47,7 @@ func Main(args []string) int {
 func run(ctx context.Context, engine *engine, args []string, streams ...command.CLIOption) error {
 	version.PlatformName = "Wherry"
 	version.Version = buildinfo.Version
-	opts := []client.Opt{
-		client.WithUserAgent("wherry/" + buildinfo.Version),
-		client.WithHTTPRequestHook(engine.compiling.requested),
-		client.WithHTTPResponseHook(engine.compiling.answered),
-	}
-	if engine.local() {
-		opts = append(opts, client.WithDialContext(engine.dial))
-	}
-	docker, err := command.NewDockerCli(append(streams, command.WithBaseContext(ctx), command.WithAPIClientOptions(opts...))...)
+	docker, err := command.NewDockerCli(append(streams, command.WithBaseContext(ctx))...)
 	if err != nil {
 		return err
 	}

@@ -58,7 +58,7 @@ func newRoot(docker *command.DockerCli, engine *engine) *cobra.Command {
 			return engine.pathsErr
 		}
 		opts.Hosts = []string{engine.address()}
-		return docker.Initialize(opts)
+		return docker.Initialize(opts, command.WithAPIClientOptions(engine.clientOptions()...))
 	}
 
 	for _, make := range registered {

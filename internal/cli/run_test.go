@@ -166,6 +166,19 @@ func TestEngineThatIsNotThere(t *testing.T) {
 	}
 }
 
+func TestHostFlagChoosesTheEngine(t *testing.T) {
+	serveFake(t, &apitest.Backend{ContainerListFunc: func(context.Context, daemon.ListOptions) ([]container.Summary, error) {
+		return []container.Summary{{ID: "0123456789abcdef"}}, nil
+	}})
+	host := os.Getenv("WHERRY_HOST")
+	t.Setenv("WHERRY_HOST", "")
+	t.Setenv("XDG_RUNTIME_DIR", "/nowhere") // an engine must not be started
+	t.Setenv("XDG_DATA_HOME", "/nowhere")
+	if stdout, stderr, code := wherry(t, "--host", host, "ps", "-q"); code != 0 || stdout != "0123456789ab\n" {
+		t.Errorf("%d %q %q", code, stdout, stderr)
+	}
+}
+
 // started is a container that ends with a code when it is started.
 func started(code int64) *apitest.Backend {
 	end := make(chan container.WaitResponse, 1)
