@@ -86,7 +86,12 @@ func (g *guest) tame(name string, p []uint64) {
 		case 16:
 			copy(b, netip.IPv6Loopback().AsSlice())
 		case storageSize:
-			copy(b[2:], []byte{127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})
+			if b[0] = familyInet4; b[2]%2 == 0 {
+				b[0] = familyInet6
+			}
+			if copy(b[2:], netip.IPv6Loopback().AsSlice()); b[0] == familyInet4 {
+				copy(b[2:], []byte{127, 0, 0, 1})
+			}
 		}
 	}
 }
