@@ -61,6 +61,9 @@ static int serve(struct connection *c)
 			h->in_len += n;
 		}
 	}
+	// Its turns are over, but not what it has to do: input may lie in the
+	// buffer. A socket is nearly always ready for writing.
+	c->want_write = 1;
 	return 1;
 }
 

@@ -71,11 +71,41 @@ func familyOf(ip netip.Addr) uint32 {
 	return familyInet6
 }
 
-// resolve takes a network and HOST:PORT apart. The addresses are in the order
-// in which to try them, never none without an error. An empty host is every
-// own address when passive (to listen on), and this machine otherwise, as in
-// package net.
-func resolve(ctx context.Context, network, address string, passive bool) ([]netip.AddrPort, uint32, error) {
+// lookup finds the addresses of a host, which may be empty, in the order in
+// which to try them; never none without an error. The network is "ip", "ip4" or
+// "ip6".
+type lookup func(ctx context.Context, network, host string) ([]netip.Addr, error)
+
+// ownAddresses is the lookup of Listen. It asks nobody: so a program that only
+// listens imports no lookup, and what it may do is seen from its imports.
+func ownAddresses(_ context.Context, network, host string) ([]netip.Addr, error) {
+	ips := []netip.Addr{netip.IPv6Unspecified(), netip.IPv4Unspecified()}
+	if host == "localhost" {
+		ips = []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()}
+	} else if host != "" {
+		ip, err := netip.ParseAddr(host)
+		if err != nil {
+			return nil, &net.AddrError{Err: "want an IP address or localhost to listen on", Addr: host}
+		}
+		ips = []netip.Addr{ip}
+	}
+	if ips = pick(network, ips); len(ips) == 0 {
+		return nil, &net.AddrError{Err: "no suitable address", Addr: host}
+	}
+	return ips, nil
+}
+
+// peerAddresses is the lookup of Dial. An empty host is this program's own, as
+// in package net.
+func peerAddresses(ctx context.Context, network, host string) ([]netip.Addr, error) {
+	if host == "" {
+		return pick(network, []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()}), nil
+	}
+	return LookupNetIP(ctx, network, host)
+}
+
+// resolve takes a network and HOST:PORT apart.
+func resolve(ctx context.Context, network, address string, find lookup) ([]netip.AddrPort, uint32, error) {
 	var sotype uint32
 	proto, ips := network, "ip"
 	if n := len(network); n > 0 && (network[n-1] == '4' || network[n-1] == '6') {
@@ -97,15 +127,7 @@ func resolve(ctx context.Context, network, address string, passive bool) ([]neti
 	if err != nil {
 		return nil, 0, err
 	}
-	var found []netip.Addr
-	switch {
-	case host != "":
-		found, err = LookupNetIP(ctx, ips, host)
-	case passive:
-		found = pick(ips, netip.IPv6Unspecified(), netip.IPv4Unspecified())
-	default:
-		found = pick(ips, netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback())
-	}
+	found, err := find(ctx, ips, host)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -116,7 +138,8 @@ func resolve(ctx context.Context, network, address string, passive bool) ([]neti
 	return addrs, sotype, nil
 }
 
-func pick(network string, ips ...netip.Addr) []netip.Addr {
+// pick keeps the addresses of a network.
+func pick(network string, ips []netip.Addr) []netip.Addr {
 	var out []netip.Addr
 	for _, ip := range ips {
 		if network == "ip" || (network == "ip4") == ip.Is4() {

@@ -14,10 +14,10 @@ import (
 const backlog = 1024
 
 // Listen opens a TCP listener. The networks are "tcp", "tcp4" and "tcp6"; the
-// address is HOST:PORT, and without a host every address of the program is
-// listened on, IPv6 too where the host has it.
+// address is HOST:PORT, where HOST is an IP address or localhost, and without one
+// every address of the program is listened on, IPv6 too where the host has it.
 func Listen(network, address string) (net.Listener, error) {
-	addrs, sotype, err := resolve(context.Background(), network, address, true)
+	addrs, sotype, err := resolve(context.Background(), network, address, ownAddresses)
 	if err == nil && sotype != typeStream {
 		err = net.UnknownNetworkError(network)
 	}
@@ -120,7 +120,7 @@ func withAddresses(c net.Conn, remote netip.AddrPort) net.Conn {
 }
 
 func dial(ctx context.Context, network, address string) (net.Conn, error) {
-	addrs, sotype, err := resolve(ctx, network, address, false)
+	addrs, sotype, err := resolve(ctx, network, address, peerAddresses)
 	if err != nil {
 		return nil, &net.OpError{Op: "dial", Net: network, Err: err}
 	}

@@ -16,6 +16,8 @@ const TURNS: usize = 64;
 struct Connection {
     socket: Socket,
     http: http::Http,
+    /// What to wait for before it goes on.
+    want: Want,
 }
 
 impl Connection {
@@ -24,6 +26,7 @@ impl Connection {
         for _ in 0..TURNS {
             let moved = self.http.step();
             let done = if !self.http.output.is_empty() {
+                self.want = Want::Write;
                 self.socket.send(&self.http.output).map(|n| {
                     self.http.output.drain(..n);
                 })
@@ -31,6 +34,7 @@ impl Connection {
                 return false;
             } else if !moved {
                 let mut buffer = [0; http::SIZE];
+                self.want = Want::Read;
                 match self.socket.recv(&mut buffer) {
                     Ok(0) => return false,
                     Ok(n) => {
@@ -48,15 +52,10 @@ impl Connection {
                 Err(_) => return false,
             }
         }
+        // Its turns are over, but not what it has to do: input may lie in the
+        // buffer. A socket is nearly always ready for writing.
+        self.want = Want::Write;
         true
-    }
-
-    fn want(&self) -> Want {
-        if self.http.output.is_empty() {
-            Want::Read
-        } else {
-            Want::Write
-        }
     }
 }
 
@@ -67,6 +66,7 @@ fn accept_all(listener: &Socket, connections: &mut Vec<Option<Connection>>) {
                 let mut c = Connection {
                     socket,
                     http: http::Http::new(),
+                    want: Want::Read,
                 };
                 if c.serve() {
                     connections.push(Some(c));
@@ -99,7 +99,7 @@ fn main() {
     loop {
         for (i, c) in connections.iter().enumerate() {
             if let Some(c) = c {
-                poll.add(i as u64, &c.socket, c.want());
+                poll.add(i as u64, &c.socket, c.want);
             }
         }
         if connections.len() < MAX_CONNECTIONS {

@@ -136,6 +136,7 @@ impl Socket {
 }
 
 /// What is waited for.
+#[derive(Clone, Copy)]
 pub enum Want {
     Read,
     Write,
