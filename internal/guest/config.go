@@ -15,8 +15,10 @@ type Config struct {
 	Engine string `json:"engine"`
 	// Module is the host path of the module's bytes.
 	Module string `json:"module"`
-	// Code is the host path of the module's compiled code.
-	Code string `json:"code"`
+	// Code is the host path of the module's compiled code. Where it is empty
+	// the code is the open descriptor CodeFD.
+	Code   string `json:"code,omitempty"`
+	CodeFD int    `json:"codeFD,omitempty"`
 	// Name is the module's path as the user knows it, for messages.
 	Name string `json:"name,omitempty"`
 	// Func is the exported function to call; empty is _start.

@@ -84,7 +84,11 @@ func load(ctx context.Context, cfg Config) (*running, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := e.Load(cfg.Code, func() ([]byte, error) {
+	path := cfg.Code
+	if path == "" {
+		path = fmt.Sprintf("/proc/self/fd/%d", cfg.CodeFD)
+	}
+	m, err := e.Load(path, func() ([]byte, error) {
 		f, err := os.Open(cfg.Module)
 		if err != nil {
 			return nil, err

@@ -2,10 +2,8 @@ package sandbox
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -18,48 +16,23 @@ import (
 // ended and gives the exit code.
 func Main() int {
 	unix.CloseOnExec(controlFD)
-	control := os.NewFile(controlFD, "control")
-	dec := json.NewDecoder(control)
-	var cfg guest.Config
-	if err := dec.Decode(&cfg); err != nil {
+	var shim control
+	cfg, err := shim.take()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "wherry: this is the container process; the shim starts it:", err)
-		return 125
+		return guest.ExitSetup
 	}
-	enc := json.NewEncoder(control)
-	ready := func() error {
-		if err := enc.Encode(message{Ready: true}); err != nil {
+	res := guest.Run(context.Background(), cfg, func() error {
+		if err := shim.write(message{Ready: true}); err != nil {
 			return err
 		}
-		// What follows the configuration's line is the shim's word to start;
-		// its end means that the shim is gone.
-		rest := io.MultiReader(dec.Buffered(), control)
-		return awaitRun(rest)
-	}
-	res := guest.Run(context.Background(), cfg, ready)
-	if err := enc.Encode(message{Result: &res}); err != nil {
-		// Nobody is left to hear it but whoever waits for this process.
-		return res.Code
-	}
+		word, err := shim.line()
+		if err == nil && word != "run" {
+			err = errors.New("the shim said something else than run: " + word)
+		}
+		return err
+	})
+	// If nobody is left to hear it, the exit code still tells.
+	_ = shim.write(message{Result: &res})
 	return res.Code
-}
-
-// awaitRun reads up to the line that lets the guest run.
-func awaitRun(r io.Reader) error {
-	var line []byte
-	for b := make([]byte, 1); ; {
-		n, err := r.Read(b)
-		if n == 1 && b[0] == '\n' && len(line) > 0 {
-			break
-		}
-		if n == 1 && b[0] != '\n' {
-			line = append(line, b[0])
-		}
-		if err != nil {
-			return fmt.Errorf("wait for the shim's start: %w", err)
-		}
-	}
-	if string(line) != "run" {
-		return errors.New("the shim said something else than run: " + string(line))
-	}
-	return nil
 }

@@ -19,29 +19,26 @@ import (
 	"wherry/internal/guest"
 )
 
-const (
-	// controlFD is the socket between the shim and the container process.
-	controlFD = 3
-	// FirstFile is the descriptor, in the container process, of the first of
-	// Command.Files.
-	FirstFile = 4
-	// maxMessage bounds what a container process may say, in bytes.
-	maxMessage = 1 << 20
-)
+// maxMessage bounds what a container process may say, in bytes.
+const maxMessage = 1 << 20
 
 // Command describes a container process.
 type Command struct {
 	// Name is shown in lists of processes: the container's id.
-	Name   string
+	Name string
+	// Config is the guest's. Its CodeFD, and the FDs of its published ports,
+	// are places in Files.
 	Config guest.Config
 	// Stdin, Stdout and Stderr are the guest's own; nil is /dev/null.
 	Stdin, Stdout, Stderr *os.File
 	// Terminal makes Stdin, which is a terminal then, the controlling one.
 	Terminal bool
-	// Files are inherited as descriptors FirstFile and up.
+	// Files are handed down.
 	Files []*os.File
 	// Rlimits are set before anything of the guest is loaded.
 	Rlimits map[int]unix.Rlimit
+	// Standby, where not nil, is the process to use, made for the same Name.
+	Standby *Standby
 }
 
 // message is what a container process tells its shim: once that the guest is
@@ -49,6 +46,44 @@ type Command struct {
 type message struct {
 	Ready  bool          `json:"ready,omitempty"`
 	Result *guest.Result `json:"result,omitempty"`
+}
+
+// Standby is a container process that does not know yet what it will run.
+// Making it early hides the time that a process takes to begin.
+type Standby struct {
+	child *Child
+	conn  *net.UnixConn
+}
+
+// Prepare makes a container process for a container of that name.
+func Prepare(name string) (*Standby, error) {
+	ours, theirs, err := controlPair()
+	if err != nil {
+		return nil, err
+	}
+	child, err := StartChild(&exec.Cmd{
+		// The same program, also where its file was replaced meanwhile.
+		Path:        "/proc/self/exe",
+		Args:        []string{os.Args[0], "guest", name},
+		Env:         []string{"GOMAXPROCS=2"},
+		Dir:         "/",
+		ExtraFiles:  []*os.File{theirs},
+		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
+	})
+	theirs.Close()
+	if err != nil {
+		ours.Close()
+		return nil, fmt.Errorf("start the container process: %w", err)
+	}
+	return &Standby{child, ours}, nil
+}
+
+// Discard ends a standby that is not used.
+func (s *Standby) Discard() {
+	// Where it has ended already that is as well.
+	_ = s.child.Signal(syscall.SIGKILL)
+	<-s.child.Done()
+	s.conn.Close()
 }
 
 // Process is a running container process.
@@ -68,45 +103,21 @@ type Process struct {
 // stands for: ErrNotFound (127), ErrPermissionDenied (126) or
 // ErrInvalidArgument.
 func Start(ctx context.Context, c Command) (*Process, error) {
-	ours, theirs, err := controlPair()
-	if err != nil {
-		return nil, err
-	}
-	cmd := &exec.Cmd{
-		// The same program, also where its file was replaced meanwhile.
-		Path:        "/proc/self/exe",
-		Args:        []string{os.Args[0], "guest", c.Name},
-		Env:         []string{"GOMAXPROCS=2"},
-		Dir:         "/",
-		ExtraFiles:  append([]*os.File{theirs}, c.Files...),
-		SysProcAttr: &syscall.SysProcAttr{Setsid: true, Setctty: c.Terminal},
-	}
-	// A nil *os.File in an interface would not be nil to exec.
-	if c.Stdin != nil {
-		cmd.Stdin = c.Stdin
-	}
-	if c.Stdout != nil {
-		cmd.Stdout = c.Stdout
-	}
-	if c.Stderr != nil {
-		cmd.Stderr = c.Stderr
-	}
-	child, err := StartChild(cmd)
-	theirs.Close()
-	if err != nil {
-		ours.Close()
-		return nil, fmt.Errorf("start the container process: %w", err)
+	s := c.Standby
+	if s == nil {
+		var err error
+		if s, err = Prepare(c.Name); err != nil {
+			return nil, err
+		}
 	}
 	p := &Process{
-		Child:  child,
-		conn:   ours,
-		dec:    json.NewDecoder(io.LimitReader(ours, maxMessage)),
+		Child:  s.child,
+		conn:   s.conn,
+		dec:    json.NewDecoder(io.LimitReader(s.conn, maxMessage)),
 		closed: make(chan struct{}),
 	}
 	if err := p.prepare(ctx, c); err != nil {
-		p.Signal(syscall.SIGKILL)
-		<-p.Done()
-		ours.Close()
+		s.Discard()
 		return nil, err
 	}
 	go p.listen()
@@ -116,7 +127,6 @@ func Start(ctx context.Context, c Command) (*Process, error) {
 // prepare hands the configuration over and waits for the guest to be ready.
 func (p *Process) prepare(ctx context.Context, c Command) error {
 	stop := context.AfterFunc(ctx, func() { p.conn.SetDeadline(time.Unix(1, 0)) })
-	defer stop()
 
 	limits := map[int]unix.Rlimit{unix.RLIMIT_CORE: {}}
 	for which, l := range c.Rlimits {
@@ -127,13 +137,13 @@ func (p *Process) prepare(ctx context.Context, c Command) error {
 			return fmt.Errorf("set rlimit %d to %d: %w", which, l.Cur, err)
 		}
 	}
-	err := json.NewEncoder(p.conn).Encode(c.Config)
+	err := hand(p.conn, c)
 	var m message
 	if err == nil {
 		err = p.dec.Decode(&m)
 	}
 	switch {
-	case ctx.Err() != nil:
+	case !stop():
 		return context.Cause(ctx)
 	case err != nil:
 		p.Signal(syscall.SIGKILL)

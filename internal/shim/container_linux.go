@@ -30,6 +30,10 @@ type container struct {
 	log        *slog.Logger
 	events     *publisher
 
+	// standby is a process for create to use, nil for none. It is used up or
+	// discarded there.
+	standby *sandbox.Standby
+
 	// Set by create, before the container is anything but creating, and not
 	// changed after.
 	proc        *sandbox.Process

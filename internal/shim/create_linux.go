@@ -57,7 +57,7 @@ func (c *container) create(ctx context.Context, r *task.CreateTaskRequest) (err 
 		return err
 	}
 	defer unpublish(ports)
-	c.warnings = warnings(p, ports)
+	c.warnings = warnings(s, p, ports)
 	if c.streams, err = c.openStreams(r, s); err != nil {
 		return err
 	}
@@ -137,11 +137,20 @@ func (c *container) publishPorts(s *spec) ([]published, error) {
 }
 
 // warnings are what the user should know of a guest before it runs.
-func warnings(p *program, ports []published) (lines []string) {
-	if p.info != nil && !p.info.CanListen() {
-		for _, b := range ports {
-			lines = append(lines, fmt.Sprintf("port %d is published, but the module imports no socket function: nothing will answer there", b.HostPort))
-		}
+func warnings(s *spec, p *program, ports []published) (lines []string) {
+	why := ""
+	switch {
+	case p.info == nil:
+	case !p.info.CanListen():
+		why = "the module imports no socket function: nothing will answer there"
+	case !p.info.CanOpenSockets() && s.Annotations[bundle.Listen] != bundle.Preopen:
+		why = "the module cannot open sockets of its own, only take open ones: run it with --annotation " + bundle.Listen + "=" + bundle.Preopen + ", or nothing will answer there"
+	}
+	if why == "" {
+		return nil
+	}
+	for _, b := range ports {
+		lines = append(lines, fmt.Sprintf("port %d is published, but %s", b.HostPort, why))
 	}
 	return lines
 }
@@ -199,7 +208,7 @@ func config(s *spec, p *program) (guest.Config, error) {
 	}
 	net := socket.Config{
 		Mode:    s.Annotations[bundle.Network],
-		Preopen: s.Annotations[bundle.Listen] == "preopen",
+		Preopen: s.Annotations[bundle.Listen] == bundle.Preopen,
 		Hosts:   hosts, Search: search,
 	}
 	if net.Mode == "" {
@@ -236,12 +245,9 @@ func (c *container) run(ctx context.Context, s *spec, p *program, cfg guest.Conf
 			return nil, err
 		}
 		files := []*os.File{compiled}
-		cfg.Code = "/proc/self/fd/" + strconv.Itoa(sandbox.FirstFile)
-		cfg.Net.Published = nil
+		cfg.CodeFD, cfg.Net.Published = 0, nil
 		for _, b := range ports {
-			cfg.Net.Published = append(cfg.Net.Published, socket.Listener{
-				Proto: b.Proto, Port: b.ContainerPort, FD: sandbox.FirstFile + len(files),
-			})
+			cfg.Net.Published = append(cfg.Net.Published, socket.Listener{Proto: b.Proto, Port: b.ContainerPort, FD: len(files)})
 			files = append(files, b.file)
 		}
 		stdin, stdout, stderr := c.streams.Guest()
@@ -250,7 +256,9 @@ func (c *container) run(ctx context.Context, s *spec, p *program, cfg guest.Conf
 			Stdin: stdin, Stdout: stdout, Stderr: stderr,
 			Terminal: s.Process.Terminal || c.request.Terminal,
 			Rlimits:  limits,
+			Standby:  c.standby,
 		})
+		c.standby = nil
 		compiled.Close()
 		if errors.Is(err, sandbox.ErrStaleCode) && !again {
 			c.log.Warn("compile again", "reason", err)

@@ -33,6 +33,12 @@ func serve(o options) error {
 	}
 	defer closeLog()
 	raiseStack(log)
+	first := standby(o.id, log)
+	defer func() {
+		if s := first(o.id); s != nil {
+			s.Discard()
+		}
+	}()
 
 	f := os.NewFile(socketFD, "shim socket")
 	l, err := net.FileListener(f)
@@ -55,7 +61,7 @@ func serve(o options) error {
 	signal.Ignore(unix.SIGPIPE, unix.SIGHUP)
 
 	pub := newPublisher(os.Getenv("TTRPC_ADDRESS"), o.namespace, log)
-	svc := newService(log, pub, func() { bye.said.Store(true); stop() })
+	svc := newService(log, pub, first, func() { bye.said.Store(true); stop() })
 	svc.register(srv)
 
 	served := make(chan error, 1)

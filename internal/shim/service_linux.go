@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"wherry/internal/sandbox"
 	"wherry/internal/shim/stream"
 )
 
@@ -27,6 +28,10 @@ type service struct {
 	events   *publisher
 	shutdown func()
 
+	// standby gives the process that was made before the first container's
+	// create, once; nil afterwards, and where there was none of that id.
+	standby func(id string) *sandbox.Standby
+
 	mu sync.Mutex
 	// containers are those not deleted, the ones being created included.
 	containers map[string]*container
@@ -39,8 +44,8 @@ var (
 	empty                  = &emptypb.Empty{}
 )
 
-func newService(log *slog.Logger, events *publisher, shutdown func()) *service {
-	return &service{log: log, events: events, shutdown: shutdown, containers: make(map[string]*container)}
+func newService(log *slog.Logger, events *publisher, standby func(string) *sandbox.Standby, shutdown func()) *service {
+	return &service{log: log, events: events, standby: standby, shutdown: shutdown, containers: make(map[string]*container)}
 }
 
 // close lets attached clients take what is left.
@@ -73,6 +78,13 @@ func (s *service) Create(ctx context.Context, r *task.CreateTaskRequest) (*task.
 		return nil, fmt.Errorf("restoring a checkpoint: %w", errCheckpoint)
 	}
 	c := newContainer(r, s.log, s.events)
+	c.standby = s.standby(r.ID)
+	defer func() {
+		if c.standby != nil {
+			c.standby.Discard()
+			c.standby = nil
+		}
+	}()
 	s.mu.Lock()
 	if s.containers[r.ID] != nil {
 		s.mu.Unlock()

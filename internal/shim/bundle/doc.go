@@ -75,8 +75,9 @@ const (
 	ContainerType = "io.kubernetes.cri.container-type"
 )
 
-// Values of the annotation [Stdin].
+// Values of the annotations [Stdin] and [Listen].
 const (
 	StdinOpen = "open"
 	StdinOnce = "once"
+	Preopen   = "preopen"
 )
