@@ -108,7 +108,7 @@ func (d *Daemon) ContainerAttach(ctx context.Context, id string, o AttachOptions
 	if conn == nil {
 		return nil // only the log was wanted, or the start came to nothing
 	}
-	return pump(ctx, conn, s, !c.snapshot().Config.Tty)
+	return pump(ctx, conn, s)
 }
 
 // register takes the streams of the run there is, or a place in the next one.
@@ -163,7 +163,7 @@ func (c *ctr) replay(ctx context.Context, s Streams) error {
 }
 
 // pump carries the streams until the output ends or the client leaves.
-func pump(ctx context.Context, conn net.Conn, s Streams, framed bool) error {
+func pump(ctx context.Context, conn net.Conn, s Streams) error {
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
 	if s.Stdin != nil {

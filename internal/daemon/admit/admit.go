@@ -53,7 +53,7 @@ func Check(c *container.Config, h *container.HostConfig) ([]string, error) {
 	var warnings []string
 	for _, table := range [][]rule{hostRules, resourceRules, configRules} {
 		for _, rule := range table {
-			if rule.set == nil || !rule.set(r) {
+			if rule.verdict == works || rule.verdict == holds || !rule.set(r) {
 				continue
 			}
 			switch rule.verdict {
