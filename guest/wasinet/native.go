@@ -11,9 +11,14 @@ import (
 // Listen is net.Listen.
 func Listen(network, address string) (net.Listener, error) { return net.Listen(network, address) }
 
-// LookupNetIP is net.DefaultResolver's LookupNetIP.
+// LookupNetIP is net.DefaultResolver's LookupNetIP, with IPv4 addresses as such
+// and not mapped into IPv6.
 func LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
-	return net.DefaultResolver.LookupNetIP(ctx, network, host)
+	ips, err := net.DefaultResolver.LookupNetIP(ctx, network, host)
+	for i := range ips {
+		ips[i] = ips[i].Unmap()
+	}
+	return ips, err
 }
 
 func dial(ctx context.Context, network, address string) (net.Conn, error) {
