@@ -189,6 +189,23 @@ func (e *Engine) destroy() {
 	}
 }
 
+// Reap ends, when the test does, whatever still works in a folder that a test
+// gave to an engine it did not start itself, and removes the folder.
+func Reap(t testing.TB, dir string) {
+	t.Helper()
+	e := &Engine{Dir: dir, tb: t}
+	t.Cleanup(func() {
+		for len(e.Processes()) > 0 {
+			for _, p := range e.Processes() {
+				_ = syscall.Kill(p.PID, syscall.SIGKILL)
+			}
+		}
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // Process is a process of an engine.
 type Process struct {
 	PID  int
