@@ -277,6 +277,7 @@ func TestErrorsHaveLines(t *testing.T) {
 		{"chown name", "FROM scratch\nCOPY --chown=nobody a /\n", `"nobody" is no number`},
 		{"chmod", "FROM scratch\nCOPY --chmod=u+x a /\n", "--chmod=u+x is no octal mode"},
 		{"run on linux", "FROM --platform=linux/amd64 golang:1.26 AS b\nRUN go build\nFROM scratch\nCOPY --from=b /x /\n", "Dockerfile:2: RUN would run Linux programs of golang:1.26"},
+		{"wasm on linux", "FROM --platform=linux/amd64 golang AS b\nCOPY a x.wasm\nRUN [\"/x.wasm\"]\n", "Dockerfile:3: RUN would run Linux programs of golang"},
 		{"shell operators", "FROM scratch\nCMD a.wasm | b.wasm\n", `Dockerfile:2: a Wasm image has no shell, and "|" needs one`},
 		{"no runner", "FROM scratch\nRUN [\"/a.wasm\"]\n", "Dockerfile:2: RUN needs an engine"},
 		{"missing base", "FROM nowhere\n", "Dockerfile:1: "},

@@ -23,7 +23,7 @@ func (s *stage) run(ctx context.Context, c *instructions.RunCommand) error {
 	if len(c.Files) > 0 {
 		return invalid("RUN with a here-document needs a shell, and a Wasm image has none; COPY a script and name the program that reads it")
 	}
-	if !s.wasm() && !s.runsWasm(c) {
+	if s.linux != "" || !s.wasm() && !s.runsWasm(c) {
 		return s.refuseLinux()
 	}
 	args, err := s.command("RUN", c.CmdLine, c.PrependShell)

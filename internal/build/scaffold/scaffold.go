@@ -27,6 +27,15 @@ import (
 //go:embed templates
 var templates embed.FS
 
+// refusal is an error for people: its class doesn't show in the text.
+type refusal struct {
+	text  string
+	class error
+}
+
+func (r *refusal) Error() string { return r.text }
+func (r *refusal) Unwrap() error { return r.class }
+
 // Languages are the languages a program can be begun in, in order.
 func Languages() []string { return []string{"c", "go", "rust"} }
 
@@ -36,7 +45,7 @@ func Languages() []string { return []string{"c", "go", "rust"} }
 // isn't known and errdefs.ErrAlreadyExists where dir holds something.
 func Write(language, dir string) ([]string, error) {
 	if !slices.Contains(Languages(), language) {
-		return nil, fmt.Errorf("there is no template for %q, there are: %s: %w", language, strings.Join(Languages(), ", "), errdefs.ErrInvalidArgument)
+		return nil, &refusal{fmt.Sprintf("there is no template for %q, there are: %s", language, strings.Join(Languages(), ", ")), errdefs.ErrInvalidArgument}
 	}
 	abs, err := filepath.Abs(dir)
 	if err != nil {
@@ -73,11 +82,11 @@ func checkEmpty(dir string) error {
 		return nil
 	case err != nil:
 		if info, serr := os.Stat(dir); serr == nil && !info.IsDir() {
-			return fmt.Errorf("%s is a file; name a folder that is empty or not there yet: %w", dir, errdefs.ErrAlreadyExists)
+			return &refusal{dir + " is a file; name a folder that is empty or not there yet", errdefs.ErrAlreadyExists}
 		}
 		return err
 	case len(entries) > 0:
-		return fmt.Errorf("%s is not empty (it has %s); name a folder that is empty or not there yet: %w", dir, entries[0].Name(), errdefs.ErrAlreadyExists)
+		return &refusal{fmt.Sprintf("%s is not empty (it has %s); name a folder that is empty or not there yet", dir, entries[0].Name()), errdefs.ErrAlreadyExists}
 	}
 	return nil
 }

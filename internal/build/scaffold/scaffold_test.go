@@ -83,6 +83,9 @@ func TestProgramsCompile(t *testing.T) {
 		t.Run(language, func(t *testing.T) {
 			t.Setenv("GOPROXY", "off")
 			t.Setenv("CARGO_NET_OFFLINE", "true")
+			if language == "rust" { // whose products are kept in the user's cache
+				t.Setenv("XDG_CACHE_HOME", t.TempDir())
+			}
 			dir := filepath.Join(t.TempDir(), "hello")
 			if _, err := Write(language, dir); err != nil {
 				t.Fatal(err)

@@ -28,6 +28,14 @@ type manifest struct {
 	Workspace         map[string]any
 }
 
+func readManifest(text []byte) (*manifest, error) {
+	var m manifest
+	if err := toml.Unmarshal(text, &m); err != nil {
+		return nil, fmt.Errorf("Cargo.toml: %w: %w", err, errdefs.ErrInvalidArgument)
+	}
+	return &m, nil
+}
+
 // needsCargo says what only cargo can do for the package, or nothing.
 func (m *manifest) needsCargo(dir string) string {
 	for _, t := range m.Target {
@@ -65,9 +73,9 @@ func (c rustc) alone(ctx context.Context, dir, out string, log io.Writer) error 
 	if err != nil {
 		return err
 	}
-	var m manifest
-	if err := toml.Unmarshal(text, &m); err != nil {
-		return fmt.Errorf("Cargo.toml: %w: %w", err, errdefs.ErrInvalidArgument)
+	m, err := readManifest(text)
+	if err != nil {
+		return err
 	}
 	if why := m.needsCargo(dir); why != "" {
 		return missing(fmt.Sprintf("it has %s, and there is no cargo beside %s", why, c.path), "install cargo (Debian: apt-get install cargo)")

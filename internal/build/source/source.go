@@ -5,7 +5,7 @@
 // The rule, which the user documentation repeats:
 //
 //   - The compiled program is called app.wasm ([Product]). It joins the context;
-//     nothing is written into the folder.
+//     nothing is written into the folder, but for the Cargo.lock that cargo keeps.
 //   - A folder with a Dockerfile is compiled if that Dockerfile copies app.wasm
 //     and the folder has no file of that name. If it has, that file is taken.
 //   - A folder without a Dockerfile is compiled, and gets a Dockerfile that
@@ -24,6 +24,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/containerd/errdefs"
 
@@ -60,6 +61,37 @@ type Context struct {
 // Open makes the context. Errors are errdefs.ErrInvalidArgument where the
 // folder isn't buildable, errdefs.ErrUnavailable where a toolchain is missing.
 func Open(ctx context.Context, o Options) (*Context, error) {
+	c, err := openContext(ctx, o)
+	return c, forPeople(err)
+}
+
+// classes are the classes of this package's errors.
+var classes = []error{errdefs.ErrInvalidArgument, errdefs.ErrNotFound, errdefs.ErrUnavailable}
+
+// worded is an error whose text leaves out its class.
+type worded struct {
+	text string
+	err  error
+}
+
+func (w *worded) Error() string { return w.text }
+func (w *worded) Unwrap() error { return w.err }
+
+// forPeople takes the class's name off the end of an error's text: what is
+// wrong is said before it, and nobody but programs asks for the class.
+func forPeople(err error) error {
+	if err == nil {
+		return nil
+	}
+	for _, c := range classes {
+		if text, ok := strings.CutSuffix(err.Error(), ": "+c.Error()); ok {
+			return &worded{text, err}
+		}
+	}
+	return err
+}
+
+func openContext(ctx context.Context, o Options) (*Context, error) {
 	if o.Log == nil {
 		o.Log = io.Discard
 	}
