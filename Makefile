@@ -14,10 +14,11 @@ FUZZTIME ?= 5s
 
 .PHONY: build run test lint cross fuzz bench stress third-party clean
 
-# The CLI and daemon carry no engine and need no C; the shim carries wasmtime
-# where cgo is on, and wazero alone with CGO_ENABLED=0.
+# The command and the daemon carry no Wasm engine and need no C; the shim
+# carries wasmtime where cgo is on, and wazero alone with CGO_ENABLED=0.
 build:
 	CGO_ENABLED=0 $(BUILD) -o bin/wherry ./cmd/wherry
+	CGO_ENABLED=0 $(BUILD) -o bin/wherryd ./cmd/wherryd
 	$(BUILD) -o bin/containerd-shim-wherry-v1 ./cmd/containerd-shim-wherry-v1
 
 run: build

@@ -41,7 +41,7 @@ func TestSameImageOnArm64(t *testing.T) {
 	}
 }
 
-// crossBuild builds both programs for arm64, with wasmtime, linked statically
+// crossBuild builds the programs for arm64, with wasmtime, linked statically
 // so that no libraries of the other CPU are needed.
 func crossBuild(t *testing.T) string {
 	t.Helper()
@@ -52,6 +52,7 @@ func crossBuild(t *testing.T) string {
 	bin := t.TempDir()
 	for program, env := range map[string][]string{
 		"wherry":                    {"CGO_ENABLED=0"},
+		"wherryd":                   {"CGO_ENABLED=0"},
 		"containerd-shim-wherry-v1": {"CGO_ENABLED=1", "CC=" + compiler},
 	} {
 		args := []string{"build", "-tags", "netgo,osusergo", "-o", filepath.Join(bin, program)}

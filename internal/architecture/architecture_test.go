@@ -49,14 +49,17 @@ func list(t *testing.T, env []string, args ...string) []pkg {
 // of ARCHITECTURE.md: a new arrow belongs there too.
 var may = map[string][]string{
 	"cmd/wherry":                    {"internal/cli"},
+	"cmd/wherryd":                   {"internal/server"},
 	"cmd/containerd-shim-wherry-v1": {"internal/shim", "internal/sandbox", "internal/guest/code"},
 
-	"internal/cli":          {"internal/api", "internal/daemon", "internal/build/source", "internal/build/scaffold", "internal/module", "internal/image", "internal/buildinfo"},
+	"internal/cli":          {"internal/folder", "internal/build/source", "internal/build/scaffold", "internal/module", "internal/image", "internal/buildinfo"},
+	"internal/server":       {"internal/api", "internal/daemon", "internal/folder", "internal/buildinfo"},
+	"internal/folder":       {},
 	"internal/api":          {"internal/daemon", "internal/buildinfo"},
 	"internal/daemon":       {"internal/store", "internal/build", "internal/image", "internal/module", "internal/shim/client", "internal/shim/bundle", "internal/wasi/host/tree", "internal/buildinfo"},
 	"internal/build":        {"internal/store", "internal/image", "internal/module"},
 	"internal/build/source": {"internal/module"},
-	"internal/store":        {"internal/image", "internal/module"},
+	"internal/store":        {"internal/image", "internal/module", "internal/buildinfo"},
 	"internal/shim/client":  {"internal/shim/bundle"},
 
 	"internal/shim":        {"internal/sandbox", "internal/guest", "internal/image", "internal/module", "internal/engine", "internal/wasi/host/tree", "internal/wasi/host/socket", "internal/buildinfo"},
@@ -158,12 +161,18 @@ func TestShimLinks(t *testing.T) {
 }
 
 // The daemon starts shims; it runs no guest itself, so a guest can't reach it.
-func TestCommandLinksNoEngine(t *testing.T) {
-	for _, p := range list(t, nil, "./cmd/wherry") {
-		for _, d := range p.Deps {
-			for _, f := range []string{"github.com/bytecodealliance/wasmtime-go", "github.com/tetratelabs/wazero", "wherry/internal/engine", "wherry/internal/guest", "wherry/internal/wasi/preview1"} {
-				if strings.HasPrefix(d, f) {
-					t.Errorf("wherry links %s", d)
+// The command does not even carry the daemon: what it links is paid for at
+// every start of it.
+func TestCommandsLinkNoEngine(t *testing.T) {
+	engines := []string{"github.com/bytecodealliance/wasmtime-go", "github.com/tetratelabs/wazero", "wherry/internal/engine", "wherry/internal/guest", "wherry/internal/wasi/preview1"}
+	daemon := []string{"wherry/internal/daemon", "wherry/internal/api", "wherry/internal/store", "go.etcd.io/bbolt", "github.com/containerd/containerd/v2/core"}
+	for program, forbidden := range map[string][]string{"./cmd/wherryd": engines, "./cmd/wherry": append(engines, daemon...)} {
+		for _, p := range list(t, nil, program) {
+			for _, d := range p.Deps {
+				for _, f := range forbidden {
+					if within(d, f) {
+						t.Errorf("%s links %s", program, d)
+					}
 				}
 			}
 		}

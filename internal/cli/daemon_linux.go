@@ -1,42 +1,23 @@
 package cli
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"time"
 
 	"github.com/docker/cli/cli"
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
-
-	"wherry/internal/api"
-	"wherry/internal/buildinfo"
-	"wherry/internal/daemon"
 )
 
-const (
-	// readyWord is what an engine started on demand says when it listens;
-	// anything else is why it can't.
-	readyWord = "ready"
-	// shimName is the program that runs a container; it lies beside wherry or
-	// on PATH.
-	shimName = "containerd-shim-wherry-v1"
-	// goodbye is how long requests may go on when the engine is told to end.
-	// Containers go on in any case.
-	goodbye = 5 * time.Second
-)
+// engineName is the program of the embedded engine; it lies beside wherry or
+// on PATH.
+const engineName = "wherryd"
 
 type daemonOptions struct {
 	dataRoot, runRoot, host, logLevel string
-	readyFD                           int
 }
 
 func newDaemonCommand(e *engine) *cobra.Command {
@@ -49,14 +30,17 @@ func newDaemonCommand(e *engine) *cobra.Command {
 		Args: cli.NoArgs,
 		// The root's hook prepares an API client, which an engine has no use for.
 		PersistentPreRunE: func(*cobra.Command, []string) error { return nil },
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			ready := newReady(o.readyFD)
-			err := o.complete(e)
-			if err == nil {
-				err = serve(cmd.Context(), o, ready)
+		RunE: func(*cobra.Command, []string) error {
+			if err := o.complete(e); err != nil {
+				return err
 			}
-			ready.say(err)
-			return err
+			program, args, err := o.command()
+			if err != nil {
+				return err
+			}
+			// The engine takes this process's place: signals, a terminal and
+			// whoever waits for it see one process.
+			return fmt.Errorf("start %s: %w", program, unix.Exec(program, args, os.Environ()))
 		},
 		DisableFlagsInUseLine: true,
 	}
@@ -65,8 +49,6 @@ func newDaemonCommand(e *engine) *cobra.Command {
 	flags.StringVar(&o.runRoot, "run-root", "", "Folder of what running containers need (default "+e.paths.Run+", or run in --data-root)")
 	flags.StringVar(&o.host, "host", "", "Socket to listen on (default unix://"+e.paths.Socket+")")
 	flags.StringVar(&o.logLevel, "log-level", "info", "Lines to log: debug, info, warn or error")
-	flags.IntVar(&o.readyFD, "ready-fd", -1, "Descriptor to tell when the engine listens")
-	_ = flags.MarkHidden("ready-fd") // there is such a flag: it was defined just above
 	return cmd
 }
 
@@ -95,145 +77,35 @@ func (o *daemonOptions) complete(e *engine) error {
 	return err
 }
 
-// serve runs an engine until ctx ends.
-func serve(ctx context.Context, o daemonOptions, ready *ready) error {
+// command is how the engine's program is started with these options.
+func (o *daemonOptions) command() (program string, args []string, err error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(o.logLevel)); err != nil {
-		return fmt.Errorf("--log-level must be debug, info, warn or error, it is %q", o.logLevel)
-	}
-	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
-	shim, err := findShim()
-	if err != nil {
-		return err
+		return "", nil, fmt.Errorf("--log-level must be debug, info, warn or error, it is %q", o.logLevel)
 	}
 	socket, err := socketOf(o.host)
 	if err != nil {
-		return err
+		return "", nil, err
 	}
-	for _, dir := range []string{o.dataRoot, o.runRoot} {
-		if err := ownFolder(dir); err != nil {
-			return err
-		}
+	if program, err = findProgram(engineName); err != nil {
+		return "", nil, err
 	}
-	// The lock comes first: who holds it may take a socket left behind away.
-	listener, release, err := listen(socket)
-	if err != nil {
-		return err
-	}
-	defer release()
-	d, err := daemon.New(ctx, daemon.Config{DataRoot: o.dataRoot, RunRoot: o.runRoot, ShimPath: shim, Logger: log})
-	if err != nil {
-		listener.Close()
-		return err
-	}
-	defer d.Close()
-
-	requests, endRequests := context.WithCancel(context.WithoutCancel(ctx))
-	defer endRequests()
-	server := &http.Server{
-		Handler:           api.NewServer(d, log),
-		BaseContext:       func(net.Listener) context.Context { return requests },
-		ReadHeaderTimeout: 30 * time.Second,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-	}
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
-	log.Info("listening", "host", o.host, "data", o.dataRoot, "version", buildinfo.Version, "pid", os.Getpid())
-	ready.say(nil)
-
-	select {
-	case err := <-served:
-		return fmt.Errorf("serve the API: %w", err)
-	case <-ctx.Done():
-	}
-	log.Info("ending; containers go on")
-	endRequests() // streams and waits
-	end, cancel := context.WithTimeout(context.Background(), goodbye)
-	defer cancel()
-	if err := server.Shutdown(end); err != nil && !errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("stop serving the API: %w", err)
-	}
-	return nil
+	return program, []string{engineName, "--data-root", o.dataRoot, "--run-root", o.runRoot, "--socket", socket, "--log-level", o.logLevel}, nil
 }
 
-// listen makes the socket, for this user alone. release gives the place free.
-func listen(socket string) (_ net.Listener, release func(), err error) {
-	if err := os.MkdirAll(filepath.Dir(socket), 0o700); err != nil {
-		return nil, nil, fmt.Errorf("make the socket's folder: %w", err)
-	}
-	lock, err := os.OpenFile(socket+".lock", os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, nil, fmt.Errorf("lock the socket: %w", err)
-	}
-	defer func() {
-		if err != nil {
-			lock.Close()
-		}
-	}()
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		return nil, nil, fmt.Errorf("another engine listens on %s: stop it, or choose another --host and --data-root", socket)
-	}
-	if st, err := os.Lstat(socket); err == nil {
-		if st.Mode()&os.ModeSocket == 0 {
-			return nil, nil, fmt.Errorf("%s must be free for the engine's socket, a file of another kind is there: move it away", socket)
-		}
-		if conn, err := net.Dial("unix", socket); err == nil {
-			conn.Close()
-			return nil, nil, fmt.Errorf("something else answers on %s: choose another --host", socket)
-		}
-		if err := os.Remove(socket); err != nil {
-			return nil, nil, fmt.Errorf("take the socket of an engine that ended away: %w", err)
-		}
-	}
-	// Mode 0600 from the first moment; nothing else makes files yet.
-	mask := unix.Umask(0o177)
-	l, err := net.Listen("unix", socket)
-	unix.Umask(mask)
-	if err != nil {
-		return nil, nil, fmt.Errorf("listen: %w", err)
-	}
-	return l, func() { lock.Close() }, nil
-}
-
-// findShim looks beside this program, then on PATH.
-func findShim() (string, error) {
+// findProgram looks beside this program, then on PATH.
+func findProgram(name string) (string, error) {
 	self, err := os.Executable()
 	if err != nil {
-		return "", fmt.Errorf("find %s: %w", shimName, err)
+		return "", fmt.Errorf("find %s: %w", name, err)
 	}
-	beside := filepath.Join(filepath.Dir(self), shimName)
+	beside := filepath.Join(filepath.Dir(self), name)
 	if path, err := exec.LookPath(beside); err == nil {
 		return path, nil
 	}
-	path, err := exec.LookPath(shimName)
+	path, err := exec.LookPath(name)
 	if err != nil {
-		return "", fmt.Errorf("%s is needed to run containers, and is neither beside %s nor on PATH", shimName, self)
+		return "", fmt.Errorf("%s is needed to run the engine, and is neither beside %s nor on PATH", name, self)
 	}
 	return filepath.Abs(path)
-}
-
-// ready is the pipe to the command line that started this engine, if one did.
-type ready struct{ w io.WriteCloser }
-
-func newReady(fd int) *ready {
-	if fd < 3 {
-		return &ready{}
-	}
-	unix.CloseOnExec(fd) // shims must not keep it open
-	return &ready{os.NewFile(uintptr(fd), "ready")}
-}
-
-// say tells once that the engine listens, or why it doesn't.
-func (r *ready) say(err error) {
-	if r.w == nil {
-		return
-	}
-	word := readyWord
-	if err != nil {
-		word = err.Error()
-	}
-	// The other side may have gone; the engine stays for the next one.
-	_, _ = io.WriteString(r.w, word)
-	r.w.Close()
-	r.w = nil
 }

@@ -4,24 +4,31 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"wherry/internal/folder"
 )
+
+// readyWord is what an engine says on its ready descriptor when it listens;
+// anything else is why it can't (internal/server).
+const readyWord = "ready"
 
 // maxLog is how large the engine's log may be when the next engine starts; it
 // is then kept once more under another name.
 const maxLog = 1 << 20
 
-// start runs `wherry daemon` as a process of its own session and returns when
+// start runs the engine as a process of its own session and returns when
 // it listens. Of command lines that come here together the first starts it and
 // the others find it.
 func (e *engine) start() error {
 	for _, dir := range []string{e.paths.Data, e.paths.Run} {
-		if err := ownFolder(dir); err != nil {
+		if err := folder.Own(dir); err != nil {
 			return err
 		}
 	}
@@ -39,9 +46,13 @@ func (e *engine) start() error {
 // spawn starts the engine and waits for its word on a pipe: it closes the pipe
 // when it listens, or first writes why it can't.
 func (e *engine) spawn() error {
-	self, err := os.Executable()
+	o := daemonOptions{logLevel: slog.LevelInfo.String()}
+	if err := o.complete(e); err != nil {
+		return err
+	}
+	program, args, err := o.command()
 	if err != nil {
-		return fmt.Errorf("start the engine: %w", err)
+		return err
 	}
 	logPath := filepath.Join(e.paths.Data, "daemon.log")
 	log, err := openLog(logPath)
@@ -55,8 +66,7 @@ func (e *engine) spawn() error {
 	}
 	defer word.Close()
 
-	cmd := exec.Command(self, "daemon", "--data-root", e.paths.Data, "--run-root", e.paths.Run,
-		"--host", "unix://"+e.paths.Socket, "--ready-fd", "3")
+	cmd := exec.Command(program, append(args[1:], "--ready-fd", "3")...)
 	cmd.Dir = "/"
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.ExtraFiles = []*os.File{childEnd}
@@ -75,33 +85,6 @@ func (e *engine) spawn() error {
 	}
 	cmd.Wait() // it is ending; its exit code says no more than its words
 	return notStarted(string(said), logPath)
-}
-
-// ownFolder makes a folder for this user alone and refuses one that somebody
-// else made first or can write to.
-func ownFolder(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("make the engine's folder: %w", err)
-	}
-	var st unix.Stat_t
-	if err := unix.Lstat(dir, &st); err != nil {
-		return fmt.Errorf("look at the engine's folder %s: %w", dir, err)
-	}
-	if st.Mode&unix.S_IFMT == unix.S_IFLNK {
-		if err := unix.Stat(dir, &st); err != nil {
-			return fmt.Errorf("look at the engine's folder %s: %w", dir, err)
-		}
-	}
-	switch {
-	case st.Mode&unix.S_IFMT != unix.S_IFDIR:
-		return fmt.Errorf("%s must be a folder for the engine, it is something else: move it away", dir)
-	case int(st.Uid) != os.Getuid():
-		return fmt.Errorf("%s belongs to user %d, not to you (%d): the engine keeps nothing there; set XDG_RUNTIME_DIR and XDG_DATA_HOME to folders of yours",
-			dir, st.Uid, os.Getuid())
-	case st.Mode&0o022 != 0:
-		return fmt.Errorf("others may write to %s (mode %#o): chmod 700 it first", dir, st.Mode&0o777)
-	}
-	return nil
 }
 
 // lockFile waits for an exclusive lock on a file that it makes if needed. The
