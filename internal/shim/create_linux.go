@@ -62,7 +62,7 @@ func (c *container) create(ctx context.Context, r *task.CreateTaskRequest) (err 
 		return err
 	}
 	defer c.streams.Started()
-	cfg, err := config(s, p)
+	cfg, err := c.config(s, p)
 	if err != nil {
 		return err
 	}
@@ -191,7 +191,7 @@ func (c *container) openStreams(r *task.CreateTaskRequest, s *spec) (*stream.Str
 }
 
 // config is the guest's configuration, but for what the process inherits.
-func config(s *spec, p *program) (guest.Config, error) {
+func (c *container) config(s *spec, p *program) (guest.Config, error) {
 	hosts := map[string][]netip.Addr{}
 	var dns []netip.Addr
 	var search []string
@@ -202,7 +202,7 @@ func config(s *spec, p *program) (guest.Config, error) {
 	); err != nil {
 		return guest.Config{}, err
 	}
-	files, err := fileTree(s, hosts, dns, search)
+	files, err := fileTree(s, c.bundle, hosts, dns, search)
 	if err != nil {
 		return guest.Config{}, err
 	}

@@ -124,3 +124,61 @@ func TestWhatCannotBeCreated(t *testing.T) {
 		})
 	}
 }
+
+// A program in the root file system, and one that was copied over it.
+func TestProgramInTheRoot(t *testing.T) {
+	_, guest := programs(t)
+	data, err := os.ReadFile(guest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ place, arg string }{
+		{"root", "/app.wasm"},
+		{"root", "app.wasm"},
+		{"upper/data", "/app.wasm"},
+	} {
+		t.Run(c.place+" "+c.arg, func(t *testing.T) {
+			b := newBox(t)
+			delete(b.spec.Annotations, bundle.Module)
+			b.spec.Process.Args = []string{c.arg, "hello"}
+			path := filepath.Join(b.dir, c.place, "app.wasm")
+			if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, data, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			b.run().wait()
+			if got := b.logged("stdout"); got != "hello \n" {
+				t.Errorf("stdout = %q", got)
+			}
+			if _, err := os.Stat(path); err != nil {
+				t.Errorf("the program is gone: %v", err)
+			}
+		})
+	}
+}
+
+// Under containerd there are no annotations, and the root is not the engine's:
+// nothing in it may be touched but by the guest.
+func TestRootUnderContainerd(t *testing.T) {
+	_, guest := programs(t)
+	data, err := os.ReadFile(guest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := newBox(t)
+	b.spec.Annotations = map[string]string{bundle.Cache: b.spec.Annotations[bundle.Cache]}
+	b.spec.Process.Args = []string{"/app.wasm", "exit", "5"}
+	path := filepath.Join(b.spec.Root.Path, "app.wasm")
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if st := b.run().wait(); st.Code != 5 {
+		t.Errorf("exit = %+v", st)
+	}
+	names, err := os.ReadDir(b.spec.Root.Path)
+	if err != nil || len(names) != 1 || names[0].Name() != "app.wasm" {
+		t.Errorf("the root holds %v, %v", names, err)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,15 +17,15 @@ import (
 )
 
 // fileTree is what a container's specification says of its files.
-func fileTree(s *spec, hosts map[string][]netip.Addr, dns []netip.Addr, search []string) (tree.Config, error) {
+func fileTree(s *spec, bundleDir string, hosts map[string][]netip.Addr, dns []netip.Addr, search []string) (tree.Config, error) {
 	cfg := tree.Config{Root: s.root, Upper: s.Annotations[bundle.Upper]}
 	if s.Root != nil {
 		cfg.ReadOnly = s.Root.Readonly
 	}
 	if cfg.Upper == "" && !s.embedded() && !cfg.ReadOnly {
-		// Under containerd the root is the container's own to write, a mount
-		// of a snapshot. The tree writes to the upper level of nothing.
-		cfg.Upper, cfg.Root = cfg.Root, ""
+		// Under containerd what the guest writes stays beside the root that
+		// was mounted for it, as long as the container.
+		cfg.Upper = filepath.Join(bundleDir, "upper")
 	}
 	for _, m := range s.Mounts {
 		mount, ok, err := treeMount(m)

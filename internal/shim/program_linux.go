@@ -69,6 +69,8 @@ func resolve(s *spec) (image.Program, error) {
 		return image.ResolveProgram(s.Process.Args, s.Process.Cwd, s.env("PATH"), image.Rootfs{Dir: dir, Mounts: mounts})
 	}
 	if upper := s.Annotations[bundle.Upper]; upper != "" {
+		// Where the tree keeps what a container changed (tree's upper.go).
+		upper = filepath.Join(upper, "data")
 		if _, err := os.Stat(upper); err == nil {
 			if p, err := find(upper); err == nil {
 				return p, nil

@@ -45,10 +45,11 @@ func readSpec(dir string) (*spec, error) {
 	return s, nil
 }
 
-// embedded tells whether the embedded engine wrote the specification.
+// embedded tells whether the embedded engine wrote the specification: it says
+// where the container's own files, log and network are, at least one of them.
 func (s *spec) embedded() bool {
-	for k := range s.Annotations {
-		if strings.HasPrefix(k, "dev.wherry.") {
+	for _, k := range []string{bundle.Upper, bundle.LogPath, bundle.Network} {
+		if s.Annotations[k] != "" {
 			return true
 		}
 	}
