@@ -1,7 +1,10 @@
 package image
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path"
 	"strings"
 
@@ -10,19 +13,22 @@ import (
 
 // Program is what a container runs.
 type Program struct {
-	// Path is the module's path inside the container, absolute and without
+	// File is the program's file, open for reading; the caller closes it.
+	File *os.File
+	// Path is where it was found: absolute and clean, but maybe by way of
 	// symbolic links.
 	Path string
-	// Host is the same file's path on this machine.
-	Host string
 	// Func is the export to call, "_start" unless the entrypoint said
 	// file.wasm#func.
 	Func string
 	// Args are the guest's arguments, the program's name first.
 	Args []string
-	// Text tells that the file is in the text format (.wat).
-	Text bool
 }
+
+// Opener opens the file at an absolute, clean path of a container for reading,
+// as the container sees its files: links lead nowhere out of it. Where nothing
+// is there the error is fs.ErrNotExist; a folder is an error too.
+type Opener func(path string) (*os.File, error)
 
 // A ProgramError tells why a container's program can't be run. Its words are
 // those by which Docker's clients choose the exit code.
@@ -91,12 +97,12 @@ func Command(entrypoint, cmd []string, program string) []string {
 	return args
 }
 
-// ResolveProgram finds what args say to run in a root filesystem: the first
-// argument is a path, absolute or relative to cwd, or a bare name, looked for
-// in cwd, in / and in the folders of PATH (search, as in the variable). A
-// "#func" after the file names the export to call. Symbolic links are followed
-// inside the root only. Errors are *ProgramError in Docker's words.
-func ResolveProgram(args []string, cwd, search string, root Rootfs) (Program, error) {
+// ResolveProgram finds what args say to run among a container's files: the
+// first argument is a path, absolute or relative to cwd, or a bare name, looked
+// for in cwd, in / and in the folders of PATH (search, as in the variable). A
+// "#func" after the file names the export to call. Whether the file is a module
+// is not its business. Errors are *ProgramError in Docker's words.
+func ResolveProgram(args []string, cwd, search string, open Opener) (Program, error) {
 	args = StripInit(args)
 	if len(args) == 0 || args[0] == "" {
 		return Program{}, &ProgramError{127, "no command specified: the image names no entrypoint, and none was given"}
@@ -106,7 +112,7 @@ func ResolveProgram(args []string, cwd, search string, root Rootfs) (Program, er
 		return Program{}, missing(shorten(name), "file name too long")
 	}
 	file, fn := name, "_start"
-	found, err := root.find(file, cwd, search)
+	p, err := find(file, cwd, search, open)
 	if err != nil {
 		// A '#' may be part of a file's name, so the whole is tried first.
 		i := strings.LastIndexByte(name, '#')
@@ -114,18 +120,56 @@ func ResolveProgram(args []string, cwd, search string, root Rootfs) (Program, er
 			return Program{}, err
 		}
 		file, fn = name[:i], name[i+1:]
-		if found, err = root.find(file, cwd, search); err != nil {
+		if p, err = find(file, cwd, search, open); err != nil {
 			return Program{}, err
 		}
 	}
-	text, err := found.check(file)
-	if err != nil {
-		return Program{}, err
+	p.Func, p.Args = fn, append([]string{file}, args[1:]...)
+	return p, nil
+}
+
+// find looks for a program as ResolveProgram says.
+func find(name, cwd, search string, open Opener) (Program, error) {
+	if cwd == "" {
+		cwd = "/"
 	}
-	return Program{
-		Path: found.path, Host: found.host, Func: fn, Text: text,
-		Args: append([]string{file}, args[1:]...),
-	}, nil
+	places := []string{path.Join("/", cwd, name)}
+	if path.IsAbs(name) {
+		places = []string{path.Clean(name)}
+	} else if places = append(places, path.Join("/", name)); !strings.Contains(name, "/") {
+		for dir := range strings.SplitSeq(search, ":") {
+			if path.IsAbs(dir) {
+				places = append(places, path.Join(dir, name))
+			}
+		}
+	}
+	for _, p := range places {
+		f, err := open(p)
+		if err == nil {
+			return Program{File: f, Path: p}, nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return Program{}, unusable(name, reason(err))
+		}
+	}
+	if !strings.Contains(name, "/") {
+		return Program{}, missing(name, "no such file or directory: executable file not found in the image's / or $PATH")
+	}
+	return Program{}, missing(name, fmt.Sprintf("stat %s: no such file or directory", places[0]))
+}
+
+func isMissing(err error) bool {
+	var p *ProgramError
+	return errors.As(err, &p) && p.Code == 127
+}
+
+// reason cuts an error to the system's words.
+func reason(err error) string {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err.Error()
+	}
+	return err.Error()
 }
 
 // shorten keeps a hostile name from filling a message.

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -20,7 +22,7 @@ var (
 // truncated tells what was wanted at an offset (in bytes from the start of the
 // binary) beyond the end.
 func truncated(off int64, what string) error {
-	return fmt.Errorf("%w: %s at offset %#x", ErrTruncated, what, off)
+	return fmt.Errorf("%w: %s at offset %#x; the file is incomplete: build or copy it again", ErrTruncated, what, off)
 }
 
 // malformed tells what is wrong at an offset in bytes.
@@ -30,14 +32,14 @@ func malformed(off int64, format string, args ...any) error {
 
 // notWasm tells what the bytes look like instead.
 func notWasm(head []byte, size int64) error {
-	return fmt.Errorf("%w: it is %s", ErrNotWasm, Describe(head, size))
+	return fmt.Errorf("%w: it is %s; %s", ErrNotWasm, Describe(head, size), target)
 }
+
+type magic struct{ magic, what string }
 
 // magics are beginnings of files that users take for modules, longest first
 // where one is a prefix of another.
-var magics = []struct {
-	magic, what string
-}{
+var magics = []magic{
 	{"\x7fELF", "an ELF file (a native Linux program or library)"},
 	{"\xcf\xfa\xed\xfe", "a Mach-O file (a native macOS program)"},
 	{"\xca\xfe\xba\xbe", "a Java class or a universal Mach-O file"},
@@ -72,7 +74,7 @@ func Describe(head []byte, size int64) string {
 	}
 	trimmed := bytes.TrimLeft(head, " \t\r\n")
 	switch {
-	case bytes.HasPrefix(trimmed, []byte("(module")), bytes.HasPrefix(trimmed, []byte("(component")), bytes.HasPrefix(trimmed, []byte(";;")):
+	case isSource(trimmed):
 		return "WebAssembly text (.wat)"
 	case bytes.HasPrefix(trimmed, []byte("<")):
 		return "HTML or XML (an error page saved as a file?)"
@@ -80,6 +82,29 @@ func Describe(head []byte, size int64) string {
 		return "text"
 	}
 	return fmt.Sprintf("data beginning with % x", head[:min(len(head), 4)])
+}
+
+// IsText reports whether a file is a module in the text format (.wat), from its
+// name and its first bytes (512 are enough). A file of that name is one unless
+// its bytes are no text.
+func IsText(name string, head []byte) bool {
+	if isSource(bytes.TrimLeft(head, " \t\r\n")) {
+		return true
+	}
+	if !strings.HasSuffix(name, ".wat") || len(head) == 0 || !isText(head) {
+		return false
+	}
+	return !slices.ContainsFunc(magics, func(m magic) bool { return bytes.HasPrefix(head, []byte(m.magic)) })
+}
+
+// isSource recognises how modules in the text format begin.
+func isSource(head []byte) bool {
+	for _, begin := range []string{"(module", "(component", ";;", "(;"} {
+		if bytes.HasPrefix(head, []byte(begin)) {
+			return true
+		}
+	}
+	return false
 }
 
 // isText reports whether b is UTF-8 without control characters, forgiving a

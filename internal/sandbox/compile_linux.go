@@ -22,7 +22,11 @@ const maxDiagnosis = 4 << 10
 // else, is bounded in memory, time and output, and is killed with ctx or with
 // this program. A module that does not validate gives ErrInvalidArgument.
 func Compile(ctx context.Context, engine string, module, compiled *os.File) error {
-	st, text, err := runCompiler(ctx, []string{engine}, nil, module, compiled)
+	return compileChild(ctx, []string{engine}, module, compiled)
+}
+
+func compileChild(ctx context.Context, args []string, in, out *os.File) error {
+	st, text, err := runCompiler(ctx, args, nil, in, out)
 	switch {
 	case err != nil:
 		return err
@@ -38,6 +42,12 @@ func Compile(ctx context.Context, engine string, module, compiled *os.File) erro
 		return fmt.Errorf("the compile of the module ran out of memory")
 	}
 	return fmt.Errorf("the compile of the module failed (%s): %s", describe(st), text)
+}
+
+// ParseText turns a module in the text format into the binary format, in a
+// child like that of Compile. Text that is none gives ErrInvalidArgument.
+func ParseText(ctx context.Context, text, binary *os.File) error {
+	return compileChild(ctx, []string{"-text"}, text, binary)
 }
 
 // Fingerprint asks an engine for its fingerprint, in a child, so that nothing

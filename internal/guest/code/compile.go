@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/containerd/errdefs"
 	"golang.org/x/sys/unix"
 
 	"wherry/internal/engine"
@@ -45,10 +46,14 @@ const (
 
 // Main is the main function of the compile child. Its arguments are an engine's
 // name, for which it compiles the module on one inherited descriptor to
-// another, or "-fingerprint" and such a name, whose fingerprint it prints.
+// another; "-text", for which it turns the text format into the binary format
+// in the same way; or "-fingerprint" and an engine's name, whose fingerprint it
+// prints.
 func Main(args []string, stdout, stderr io.Writer) int {
 	var err error
 	switch {
+	case len(args) == 1 && args[0] == "-text":
+		err = parseText()
 	case len(args) == 1:
 		err = compile(args[0])
 	case len(args) == 2 && args[0] == "-fingerprint":
@@ -59,7 +64,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	switch {
 	case err == nil:
 		return 0
-	case errors.Is(err, engine.ErrInvalidModule):
+	case errors.Is(err, engine.ErrInvalidModule), errdefs.IsNotImplemented(err):
 		fmt.Fprintln(stderr, err)
 		return ExitInvalid
 	}
@@ -67,8 +72,8 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	return ExitFailed
 }
 
-func compile(name string) error {
-	// Before a byte of the module is read.
+// bound limits this process, before a byte of the module is read.
+func bound() error {
 	for which, n := range map[int]uint64{
 		unix.RLIMIT_AS:     maxAddressSpace,
 		unix.RLIMIT_CPU:    MaxCPU,
@@ -86,8 +91,29 @@ func compile(name string) error {
 			return fmt.Errorf("bound the compile: %w", err)
 		}
 	}
-	in := os.NewFile(ModuleFD, "module")
-	wasm, err := Read(in)
+	return nil
+}
+
+// parseText reads the text format and writes the binary format.
+func parseText() error {
+	if err := bound(); err != nil {
+		return err
+	}
+	wasm, err := Read(os.NewFile(ModuleFD, "module"))
+	if err != nil {
+		return err
+	}
+	if _, err := os.NewFile(CodeFD, "module").Write(wasm); err != nil {
+		return fmt.Errorf("write the module: %w", err)
+	}
+	return nil
+}
+
+func compile(name string) error {
+	if err := bound(); err != nil {
+		return err
+	}
+	wasm, err := Read(os.NewFile(ModuleFD, "module"))
 	if err != nil {
 		return err
 	}
