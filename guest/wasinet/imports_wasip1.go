@@ -241,12 +241,13 @@ func getAddrInfo(name string, family uint32) ([]netip.Addr, error) {
 	}
 	var ips []netip.Addr
 	for i := range min(m.num, maxAddresses) {
-		// The port, two bytes, comes before the address.
+		// What follows the family in a sockaddr_in, or in a sockaddr_in6, where
+		// four bytes of flow stand between the port and the address.
 		switch data := m.data[i][2:]; m.addrs[i].family {
 		case familyInet4:
 			ips = append(ips, netip.AddrFrom4([4]byte(data[:4])))
 		case familyInet6:
-			ips = append(ips, netip.AddrFrom16([16]byte(data[:16])))
+			ips = append(ips, netip.AddrFrom16([16]byte(data[4:20])))
 		}
 	}
 	return ips, nil

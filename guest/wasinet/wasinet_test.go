@@ -180,6 +180,14 @@ func TestLookup(t *testing.T) {
 	if err != nil || !slices.Contains(ips, netip.MustParseAddr("127.0.0.1")) {
 		t.Errorf("localhost: %v, %v", ips, err)
 	}
+	for _, ip := range ips {
+		if !ip.IsLoopback() {
+			t.Errorf("localhost: %v", ips)
+		}
+	}
+	if ips, err = LookupNetIP(context.Background(), "ip", "localhost"); err != nil || slices.ContainsFunc(ips, func(ip netip.Addr) bool { return !ip.IsLoopback() }) {
+		t.Errorf("localhost in both families: %v, %v", ips, err)
+	}
 	ips, err = LookupNetIP(context.Background(), "ip", "192.0.2.7")
 	if err != nil || len(ips) != 1 {
 		t.Errorf("a literal address: %v, %v", ips, err)

@@ -111,7 +111,7 @@ func load(ctx context.Context, cfg Config) (*running, error) {
 		return nil, fmt.Errorf("the container's network: %w", err)
 	}
 	host, err := preview1.New(preview1.Config{
-		Args: cfg.Args, Env: environment(cfg),
+		Args: cfg.Args, Env: environment(cfg, bundleOf(files)),
 		Stdin: 0, Stdout: 1, Stderr: 2,
 		Root: files, Net: net,
 	})
@@ -155,17 +155,46 @@ func makeFolder(root *tree.Dir, path string) error {
 	return nil
 }
 
+// bundles are where a CA bundle may lie in the guest's files. The last is also
+// where it is put for images without one, so the image's own comes first.
+var bundles = []string{
+	"etc/pki/tls/certs/ca-bundle.crt",
+	"etc/ssl/ca-bundle.pem",
+	"etc/ssl/cert.pem",
+	"etc/ssl/certs/ca-certificates.crt",
+}
+
+// bundleOf is the guest's path of its CA bundle, empty where it has none.
+func bundleOf(files *tree.Tree) string {
+	root := files.Root()
+	defer root.Close()
+	for _, path := range bundles {
+		if st, err := root.StatAt(path, true); err == nil && st.Type == tree.TypeRegular {
+			return "/" + path
+		}
+	}
+	return ""
+}
+
 // environment is the guest's, with what preview1 has no other word for: a
-// working directory, which Go programs take from PWD, and the host's name.
-func environment(cfg Config) []string {
-	env := make([]string, 0, len(cfg.Env)+2)
+// working directory, which Go programs take from PWD, and the host's name. The
+// CA bundle is named too, since Go's crypto/x509 and others know no place to
+// look at on WASI, but do read the variables that OpenSSL has for it.
+func environment(cfg Config, cabundle string) []string {
+	env := make([]string, 0, len(cfg.Env)+3)
 	hostname := cfg.Hostname != ""
 	for _, kv := range cfg.Env {
 		if cfg.Cwd != "" && strings.HasPrefix(kv, "PWD=") {
 			continue
 		}
 		hostname = hostname && !strings.HasPrefix(kv, "HOSTNAME=")
+		if strings.HasPrefix(kv, "SSL_CERT_FILE=") || strings.HasPrefix(kv, "SSL_CERT_DIR=") {
+			cabundle = ""
+		}
 		env = append(env, kv)
+	}
+	if cabundle != "" {
+		env = append(env, "SSL_CERT_FILE="+cabundle)
 	}
 	if cfg.Cwd != "" {
 		env = append(env, "PWD="+cfg.Cwd)

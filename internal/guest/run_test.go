@@ -5,6 +5,8 @@ package guest
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -15,18 +17,59 @@ import (
 
 func TestEnvironment(t *testing.T) {
 	for _, c := range []struct {
-		cfg  Config
-		want []string
+		cfg    Config
+		bundle string
+		want   []string
 	}{
-		{Config{}, []string{}},
-		{Config{Env: []string{"A=b", "PWD=/old"}}, []string{"A=b", "PWD=/old"}},
-		{Config{Env: []string{"A=b", "PWD=/old"}, Cwd: "/new"}, []string{"A=b", "PWD=/new"}},
-		{Config{Hostname: "box"}, []string{"HOSTNAME=box"}},
-		{Config{Hostname: "box", Env: []string{"HOSTNAME=mine"}}, []string{"HOSTNAME=mine"}},
+		{Config{}, "", []string{}},
+		{Config{Env: []string{"A=b", "PWD=/old"}}, "", []string{"A=b", "PWD=/old"}},
+		{Config{Env: []string{"A=b", "PWD=/old"}, Cwd: "/new"}, "", []string{"A=b", "PWD=/new"}},
+		{Config{Hostname: "box"}, "", []string{"HOSTNAME=box"}},
+		{Config{Hostname: "box", Env: []string{"HOSTNAME=mine"}}, "", []string{"HOSTNAME=mine"}},
+		{Config{}, "/ca.pem", []string{"SSL_CERT_FILE=/ca.pem"}},
+		{Config{Env: []string{"SSL_CERT_DIR=/certs"}}, "/ca.pem", []string{"SSL_CERT_DIR=/certs"}},
+		{Config{Env: []string{"SSL_CERT_FILE="}}, "/ca.pem", []string{"SSL_CERT_FILE="}},
 	} {
-		if got := environment(c.cfg); !slices.Equal(got, c.want) {
+		if got := environment(c.cfg, c.bundle); !slices.Equal(got, c.want) {
 			t.Errorf("%+v: %q, want %q", c.cfg, got, c.want)
 		}
+	}
+}
+
+func TestBundle(t *testing.T) {
+	debian := tree.DefaultFile{Path: "/etc/ssl/certs/ca-certificates.crt", Data: []byte("default")}
+	for _, c := range []struct {
+		image, want string
+	}{
+		{"", "/etc/ssl/certs/ca-certificates.crt"},
+		{"etc/ssl/cert.pem", "/etc/ssl/cert.pem"},
+		{"etc/pki/tls/certs/ca-bundle.crt", "/etc/pki/tls/certs/ca-bundle.crt"},
+	} {
+		root := t.TempDir()
+		if path := filepath.Join(root, c.image); c.image != "" {
+			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, []byte("own"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		files, err := tree.New(tree.Config{Root: root, Defaults: []tree.DefaultFile{debian}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := bundleOf(files); got != c.want {
+			t.Errorf("image with %q: %q, want %q", c.image, got, c.want)
+		}
+		files.Close()
+	}
+	none, err := tree.New(tree.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer none.Close()
+	if got := bundleOf(none); got != "" {
+		t.Errorf("no bundle anywhere: %q", got)
 	}
 }
 

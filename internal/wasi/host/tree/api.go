@@ -22,6 +22,10 @@ type Config struct {
 	// Upper is the host folder of the container's own level, made where it
 	// does not exist. Empty means that the root cannot be written.
 	Upper string `json:"upper,omitempty"`
+	// Own says that Root is the container's own, such as a snapshot that was
+	// mounted for it, and is written in place. Upper then holds only what the
+	// tree has to remember beside it: which of the Defaults were removed.
+	Own bool `json:"own,omitempty"`
 	// ReadOnly shows Upper but refuses to write to it (EROFS). Mounts keep
 	// their own rule.
 	ReadOnly bool `json:"readOnly,omitempty"`
@@ -53,6 +57,8 @@ type Mount struct {
 	Tmpfs bool `json:"tmpfs,omitempty"`
 	// Size bounds a Tmpfs, in bytes; 0 means no bound.
 	Size int64 `json:"size,omitempty"`
+	// Mode is the permission bits of a Tmpfs; 0 means 1777, as of the kernel's.
+	Mode uint32 `json:"mode,omitempty"`
 }
 
 // DefaultFile is a file that exists unless the image or the upper level has

@@ -32,11 +32,10 @@ func (f *folder) copyUp(name string, e *entry, empty bool) (err error) {
 	if err := f.writable(); err != nil {
 		return err
 	}
-	u := f.t.upper
-	temp := u.temp()
+	temp, work := f.t.upper.temp(), f.t.upper.workFor(f)
 	defer func() {
 		if err != nil {
-			unix.Unlinkat(u.work, temp, 0) // what is left is cleared at the next start
+			unix.Unlinkat(work, temp, 0) // what is left is cleared at the next start
 		}
 	}()
 	switch e.kind() {
@@ -45,10 +44,10 @@ func (f *folder) copyUp(name string, e *entry, empty bool) (err error) {
 	case unix.S_IFLNK:
 		var body string
 		if body, err = readlinkat(f.lower, name); err == nil {
-			err = unix.Symlinkat(body, u.work, temp)
+			err = unix.Symlinkat(body, work, temp)
 		}
 	case unix.S_IFIFO:
-		err = unix.Mknodat(u.work, temp, unix.S_IFIFO|0o600, 0)
+		err = unix.Mknodat(work, temp, unix.S_IFIFO|0o600, 0)
 	default:
 		err = unix.EXDEV
 	}
@@ -56,18 +55,18 @@ func (f *folder) copyUp(name string, e *entry, empty bool) (err error) {
 		return err
 	}
 	if e.at == inDefault && e.g.def.dir < 0 {
-		err = unix.Fchmodat(u.work, temp, e.st.Mode&0o7777, 0)
+		err = unix.Fchmodat(work, temp, e.st.Mode&0o7777, 0)
 	} else {
-		err = likeOriginal(u.work, temp, &e.st, userMode(&e.st))
+		err = likeOriginal(work, temp, &e.st, userMode(&e.st))
 	}
 	if err != nil {
 		return err
 	}
-	st, err := fstatat(u.work, temp)
+	st, err := fstatat(work, temp)
 	if err != nil {
 		return err
 	}
-	if err := unix.Renameat(u.work, temp, f.upper, name); err != nil {
+	if err := unix.Renameat(work, temp, f.upper, name); err != nil {
 		return err
 	}
 	// Several names of one file of the image become several files: only one of
@@ -80,7 +79,7 @@ func (f *folder) copyUp(name string, e *entry, empty bool) (err error) {
 }
 
 func (f *folder) copyFile(temp, name string, e *entry, empty bool) error {
-	out, err := openat(f.t.upper.work, temp, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY, 0o600)
+	out, err := openat(f.t.upper.workFor(f), temp, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY, 0o600)
 	if err != nil || empty {
 		closeFD(out)
 		return err

@@ -256,7 +256,7 @@ func TestConfigErrors(t *testing.T) {
 
 func TestConfigJSON(t *testing.T) {
 	c := Config{Root: "/r", Upper: "/u", ReadOnly: true, NoDevices: true,
-		Mounts:   []Mount{{Target: "/t", Source: "/s", ReadOnly: true, File: true, Tmpfs: true, Size: 5}},
+		Mounts:   []Mount{{Target: "/t", Source: "/s", ReadOnly: true, File: true, Tmpfs: true, Size: 5, Mode: 0o700}}, Own: true,
 		Defaults: []DefaultFile{{Path: "/d", Data: []byte{0, 255}, Source: "/s", Mode: 0o600}}}
 	b, err := json.Marshal(c)
 	if err != nil {
@@ -299,6 +299,58 @@ func TestTmpfs(t *testing.T) {
 	e.tree.Close()
 	if list, err := os.ReadDir(filepath.Join(e.upper, "tmp")); err != nil || len(list) != 0 {
 		t.Errorf("left behind: %v, %v", list, err)
+	}
+}
+
+func TestTmpfsMode(t *testing.T) {
+	e := newEnv(t, Config{Mounts: []Mount{{Target: "/a", Tmpfs: true}, {Target: "/b", Tmpfs: true, Mode: 0o750}}})
+	for name, want := range map[string]uint32{"a": 0o1777, "b": 0o750} {
+		st, err := e.StatAt(name, true)
+		if os.Geteuid() != 0 && name == "a" {
+			want = 0o755 // the scratch folder of an ordinary user
+		}
+		if err != nil || st.Mode&0o7777 != want {
+			t.Errorf("%s: mode %o, %v; want %o", name, st.Mode, err, want)
+		}
+	}
+}
+
+// A root of the container's own is written in place, and only default files
+// are remembered beside it.
+func TestOwnRoot(t *testing.T) {
+	c := Config{Own: true, NoDevices: true, Defaults: []DefaultFile{
+		{Path: "/etc/hosts", Data: []byte("default")}, {Path: "/etc/hostname", Data: []byte("name")},
+	}}
+	e := newEnv(t, c, "etc/passwd", "bin/sh")
+	f := e.file("etc/new", OpenFlags{Create: true, Write: true})
+	f.Close()
+	f = e.file("etc/hosts", OpenFlags{Write: true})
+	if _, err := unix.Pwrite(f.FD(), []byte("DE"), 0); err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	e.want(e.Mkdir("var"), nil, "mkdir")
+	e.want(e.Unlink("bin/sh"), nil, "remove what the root has")
+	e.want(e.Unlink("etc/hostname"), nil, "remove a default file")
+	e.want(e.Rename("bin", e.Dir, "sbin"), nil, "rename a folder")
+	c.Root, c.Upper = e.root, e.upper
+	e.Dir.Close()
+	e.tree.Close()
+	e.open(c)
+	if got := e.names("etc"); got != "hosts new passwd" {
+		t.Errorf("/etc has %s", got)
+	}
+	var there []string
+	err := filepath.WalkDir(e.root, func(p string, d os.DirEntry, err error) error {
+		rel, rerr := filepath.Rel(e.root, p)
+		there = append(there, rel)
+		return errors.Join(err, rerr)
+	})
+	if want := []string{".", "etc", "etc/hosts", "etc/new", "etc/passwd", "sbin", "var"}; err != nil || !reflect.DeepEqual(there, want) {
+		t.Errorf("the root has %v (%v), want %v", there, err, want)
+	}
+	if b, err := os.ReadFile(filepath.Join(e.root, "etc/hosts")); err != nil || string(b) != "DEfault" {
+		t.Errorf("hosts: %q, %v", b, err)
 	}
 }
 

@@ -98,6 +98,10 @@ func (t *Tree) openRoot(c *Config) error {
 	if t.upper = u; u == nil {
 		return nil
 	}
+	if c.Own && r.lower >= 0 {
+		unix.Close(u.data)
+		u.data, u.own, r.lower = r.lower, true, -1
+	}
 	fd, err := dup(u.data)
 	if err == nil {
 		err = r.setUpper(fd)

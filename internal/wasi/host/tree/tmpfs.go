@@ -16,7 +16,11 @@ import (
 // kernel drops it with the process. Everyone else gets a scratch folder with a
 // bound of its own.
 func (t *Tree) tmpfs(mnt *mounted, m *Mount) error {
-	fd, err := kernelTmpfs(m.Size)
+	mode := m.Mode
+	if mode == 0 {
+		mode = 0o1777
+	}
+	fd, err := kernelTmpfs(m.Size, mode)
 	if err != nil {
 		if fd, err = t.scratchFolder(m); err != nil {
 			return err
@@ -32,7 +36,7 @@ func (t *Tree) tmpfs(mnt *mounted, m *Mount) error {
 }
 
 // kernelTmpfs makes a detached tmpfs (fsopen(2), Linux 5.2, CAP_SYS_ADMIN).
-func kernelTmpfs(size int64) (int, error) {
+func kernelTmpfs(size int64, mode uint32) (int, error) {
 	ctx, err := unix.Fsopen("tmpfs", unix.FSOPEN_CLOEXEC)
 	if err != nil {
 		return -1, err
@@ -43,7 +47,7 @@ func kernelTmpfs(size int64) (int, error) {
 			return -1, err
 		}
 	}
-	if err := unix.FsconfigSetString(ctx, "mode", "1777"); err != nil {
+	if err := unix.FsconfigSetString(ctx, "mode", strconv.FormatUint(uint64(mode), 8)); err != nil {
 		return -1, err
 	}
 	if err := unix.FsconfigCreate(ctx); err != nil {
@@ -59,7 +63,10 @@ func (t *Tree) scratchFolder(m *Mount) (fd int, err error) {
 	var path string
 	if t.upper != nil && t.upper.tmp >= 0 {
 		parent, name = t.upper.tmp, t.upper.temp()
-		if err = unix.Mkdirat(parent, name, 0o777); err == nil {
+		if err = unix.Mkdirat(parent, name, 0o777); err == nil && m.Mode != 0 {
+			err = unix.Fchmodat(parent, name, m.Mode|0o700, 0) // the guest's own user is this one
+		}
+		if err == nil {
 			fd, err = openPath(parent, name, unix.O_DIRECTORY)
 		}
 	} else {
@@ -75,7 +82,11 @@ func (t *Tree) scratchFolder(m *Mount) (fd int, err error) {
 			path, err = os.MkdirTemp(path, "wherry-tmpfs-")
 		}
 		if err == nil {
-			err = os.Chmod(path, 0o755)
+			mode := os.FileMode(0o755)
+			if m.Mode != 0 {
+				mode = os.FileMode(m.Mode&0o777 | 0o700)
+			}
+			err = os.Chmod(path, mode)
 		}
 		if err == nil {
 			fd, err = unix.Open(path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)

@@ -29,6 +29,18 @@ import (
 type upper struct {
 	lock, data, white, work, tmp int
 	seq                          uint64
+	// own says that data is a folder elsewhere (Config.Own), perhaps on another
+	// file system than the rest.
+	own bool
+}
+
+// workFor is the folder in which a copy that will be an entry of f is made: one
+// from which it can be renamed.
+func (u *upper) workFor(f *folder) int {
+	if u.own {
+		return f.upper
+	}
+	return u.work
 }
 
 // openUpper opens the upper level at path, made where it does not exist. With
@@ -95,7 +107,7 @@ func (u *upper) close() {
 // temp names an unfinished thing in work.
 func (u *upper) temp() string {
 	u.seq++
-	return strconv.Itoa(os.Getpid()) + "-" + strconv.FormatUint(u.seq, 10)
+	return ".wherry-" + strconv.Itoa(os.Getpid()) + "-" + strconv.FormatUint(u.seq, 10)
 }
 
 // writable brings the folder itself to the upper level, and is EROFS where
