@@ -23,9 +23,9 @@ func fileTree(s *spec, bundleDir string, hosts map[string][]netip.Addr, dns []ne
 		cfg.ReadOnly = s.Root.Readonly
 	}
 	if cfg.Upper == "" && !s.embedded() && !cfg.ReadOnly {
-		// Under containerd what the guest writes stays beside the root that
-		// was mounted for it, as long as the container.
-		cfg.Upper = filepath.Join(bundleDir, "upper")
+		// Under containerd the root is the container's own to write, a mount
+		// of a snapshot, from which containerd tells what changed.
+		cfg.Own, cfg.Upper = true, filepath.Join(bundleDir, "upper")
 	}
 	for _, m := range s.Mounts {
 		mount, ok, err := treeMount(m)
@@ -60,6 +60,13 @@ func treeMount(m specs.Mount) (_ tree.Mount, ok bool, err error) {
 				if t.Size, err = size(text); err != nil {
 					return t, false, fmt.Errorf("mount on %s: %w", m.Destination, err)
 				}
+			}
+			if text, found := strings.CutPrefix(o, "mode="); found {
+				mode, err := strconv.ParseUint(text, 8, 12)
+				if err != nil {
+					return t, false, fmt.Errorf("mount on %s: mode %q is not octal permission bits: %w", m.Destination, text, errdefs.ErrInvalidArgument)
+				}
+				t.Mode = uint32(mode)
 			}
 		}
 		return t, true, nil
@@ -107,7 +114,7 @@ var certificates = []string{
 func defaults(hostname string, hosts map[string][]netip.Addr, dns []netip.Addr, search []string) []tree.DefaultFile {
 	var table strings.Builder
 	table.WriteString("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n")
-	if hostname != "" {
+	if _, named := hosts[hostname]; hostname != "" && !named {
 		fmt.Fprintf(&table, "127.0.0.1\t%s\n", hostname)
 	}
 	names := make([]string, 0, len(hosts))

@@ -27,7 +27,7 @@ func TestTreeMounts(t *testing.T) {
 	}{
 		{specs.Mount{Destination: "/data", Type: "bind", Source: dir, Options: []string{"rbind", "ro"}}, tree.Mount{Target: "/data", Source: dir, ReadOnly: true}, true},
 		{specs.Mount{Destination: "/f", Source: file, Options: []string{"bind"}}, tree.Mount{Target: "/f", Source: file, File: true}, true},
-		{specs.Mount{Destination: "/tmp", Type: "tmpfs", Options: []string{"nosuid", "size=64m"}}, tree.Mount{Target: "/tmp", Tmpfs: true, Size: 64 << 20}, true},
+		{specs.Mount{Destination: "/tmp", Type: "tmpfs", Options: []string{"nosuid", "size=64m", "mode=0750"}}, tree.Mount{Target: "/tmp", Tmpfs: true, Size: 64 << 20, Mode: 0o750}, true},
 		{specs.Mount{Destination: "/proc", Type: "proc", Source: "proc"}, tree.Mount{}, false},
 		{specs.Mount{Destination: "/sys", Type: "sysfs", Source: "sysfs"}, tree.Mount{}, false},
 		{specs.Mount{Destination: "/dev", Type: "tmpfs", Source: "tmpfs"}, tree.Mount{}, false},
@@ -43,6 +43,7 @@ func TestTreeMounts(t *testing.T) {
 		{Destination: "/x", Type: "bind", Source: filepath.Join(dir, "missing")},
 		{Destination: "/x", Type: "nfs", Source: "server:/"},
 		{Destination: "/x", Type: "tmpfs", Options: []string{"size=lots"}},
+		{Destination: "/x", Type: "tmpfs", Options: []string{"mode=rwx"}},
 	} {
 		if got, ok, err := treeMount(m); err == nil {
 			t.Errorf("%+v was taken: %+v, %v", m, got, ok)

@@ -13,6 +13,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sys/unix"
 
+	"wherry/internal/engine/engines"
 	"wherry/internal/guest/code"
 	"wherry/internal/image"
 	"wherry/internal/module"
@@ -148,7 +149,11 @@ func (c *container) compiled(ctx context.Context, cache code.Cache, key code.Key
 	if err != nil {
 		c.log.Warn("compiled code is not used", "reason", err)
 	}
-	marker := bundle.Compile{Module: p.name, Size: p.size, Engine: engine, Since: time.Now().UTC()}
+	name := engine
+	if name == "" {
+		name = engines.Names()[0]
+	}
+	marker := bundle.Compile{Module: p.name, Size: p.size, Engine: name, Since: time.Now().UTC()}
 	if err := bundle.Write(c.bundle, bundle.Compiling, marker); err != nil {
 		return nil, err
 	}

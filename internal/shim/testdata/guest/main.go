@@ -33,6 +33,10 @@ func main() {
 		}
 		dir, err := os.Getwd()
 		fmt.Println("cwd", dir, err)
+	case "write":
+		if err := os.WriteFile(os.Args[2], []byte(os.Args[3]), 0o644); err != nil {
+			panic(err)
+		}
 	case "cat":
 		if _, err := io.Copy(os.Stdout, os.Stdin); err != nil {
 			panic(err)
