@@ -100,6 +100,7 @@ func report(stderr io.Writer, engine *engine, err, cause error) int {
 // true here. Only whole phrases: "docker" alone may be a container's name.
 var ourNames = strings.NewReplacer(
 	"Run 'docker ", "Run 'wherry ",
+	"; run 'docker ", "; run 'wherry ",
 	"See 'docker ", "See 'wherry ",
 	"failed to connect to the docker API at", "no engine answers at",
 	"Cannot connect to the Docker daemon at", "No engine answers at",
@@ -112,6 +113,9 @@ func inOurName(text string) string {
 	if strings.Contains(text, "rror response from daemon: ") {
 		// The request was well-formed: how to write one is no help.
 		text, _, _ = strings.Cut(text, "\n\nRun '")
+	}
+	if what, help, ok := strings.Cut(text, "\n\nRun '"); ok && !strings.Contains(what, "\n") {
+		text = what + "; run '" + help
 	}
 	if rest, ok := strings.CutPrefix(text, "docker: "); ok {
 		text = "wherry: " + rest

@@ -395,7 +395,7 @@ func TestReport(t *testing.T) {
 		{cli.StatusError{StatusCode: 7}, 7, ""},
 		{cli.StatusError{StatusCode: 125, Status: "docker: Error response from daemon: no.\n\nRun 'docker run --help' for more information"}, 125, "wherry: no.\n"},
 		{cli.StatusError{StatusCode: 125, Status: "docker: bad flag\n\nRun 'docker run --help' for more information"}, 125,
-			"wherry: bad flag\n\nRun 'wherry run --help' for more information\n"},
+			"wherry: bad flag; run 'wherry run --help' for more information\n"},
 		{errors.New("Error response from daemon: No such container: docker"), 1, "wherry: No such container: docker\n"},
 		{signalled{os.Interrupt}, 130, ""},
 	} {

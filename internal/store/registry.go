@@ -134,7 +134,7 @@ func (s *Store) registryError(verb string, n reference.Named, err error) error {
 		return fmt.Errorf("%s access denied for %s, repository does not exist or may require 'wherry login' (%v): %w",
 			verb, reference.FamiliarName(n), err, errdefs.ErrPermissionDenied)
 	case errdefs.IsNotFound(err) && verb == "pull":
-		return fmt.Errorf("manifest for %s not found: manifest unknown (%v): %w", name, err, errdefs.ErrNotFound)
+		return fmt.Errorf("manifest for %s not found: manifest unknown; check its name and tag (%v): %w", name, err, errdefs.ErrNotFound)
 	case strings.Contains(err.Error(), "certificate signed by unknown authority"):
 		return fmt.Errorf("can't %s %s: %w; put the registry's CA certificate at %s", verb, name, err,
 			filepath.Join(s.certDirs()[0], reference.Domain(n), "ca.crt"))

@@ -159,7 +159,7 @@ func ParseText(wat []byte) ([]byte, error) {
 	var out C.wasm_byte_vec_t
 	p := (*C.char)(unsafe.Pointer(unsafe.SliceData(wat)))
 	if err := takeError(C.wasmtime_wat2wasm(p, C.size_t(len(wat)), &out)); err != nil {
-		return nil, fmt.Errorf("%w: %w", engine.ErrInvalidModule, err)
+		return nil, fmt.Errorf("%w: %s", engine.ErrInvalidModule, placed(err.Error()))
 	}
 	defer C.wasm_byte_vec_delete(&out)
 	return append([]byte(nil), vecBytes(&out)...), nil

@@ -7,6 +7,7 @@ import "C"
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"unsafe"
 
@@ -57,6 +58,18 @@ func oneLine(text string) string {
 		}
 	}
 	return strings.Join(parts, ": ")
+}
+
+// placed takes the place in the text format out of the drawing that the parser
+// makes of it, folded into one line: "what: --> <anon>:2:27: |: …".
+func placed(text string) string {
+	what, drawing, ok := strings.Cut(text, ": --> <anon>:")
+	place, _, more := strings.Cut(drawing, ": ")
+	line, column, two := strings.Cut(place, ":")
+	if !ok || !more || !two {
+		return text
+	}
+	return fmt.Sprintf("line %s, column %s: %s", line, column, what)
 }
 
 // trapCodes are wasmtime's codes (wasmtime/trap.h) that have a name of ours.

@@ -3,8 +3,10 @@
 package wasmtime
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 
 	"wherry/internal/engine"
@@ -35,6 +37,13 @@ func TestMain(m *testing.M) {
 }
 
 func TestConformance(t *testing.T) { enginetest.Run(t, subject) }
+
+func TestParseTextSaysWhere(t *testing.T) {
+	_, err := ParseText([]byte("(module\n  (func i32.adx))"))
+	if !errors.Is(err, engine.ErrInvalidModule) || !strings.Contains(err.Error(), "line 2, column 9: ") || strings.ContainsAny(err.Error(), "|\n") {
+		t.Errorf("got %v, want one line with the place", err)
+	}
+}
 
 func TestOneLine(t *testing.T) {
 	for text, want := range map[string]string{
