@@ -13,12 +13,11 @@ import (
 type Config struct {
 	// Engine is an engine's name.
 	Engine string `json:"engine"`
-	// Module is the host path of the module's bytes.
-	Module string `json:"module"`
-	// Code is the host path of the module's compiled code. Where it is empty
-	// the code is the open descriptor CodeFD.
-	Code   string `json:"code,omitempty"`
-	CodeFD int    `json:"codeFD,omitempty"`
+	// ModuleFD and CodeFD are descriptors of the module and of its compiled
+	// code. So what was looked at is what runs, whatever becomes of the paths,
+	// and a guest's process needs no way to either.
+	ModuleFD int `json:"moduleFD"`
+	CodeFD   int `json:"codeFD"`
 	// Name is the module's path as the user knows it, for messages.
 	Name string `json:"name,omitempty"`
 	// Func is the exported function to call; empty is _start.

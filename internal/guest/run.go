@@ -84,17 +84,9 @@ func load(ctx context.Context, cfg Config) (*running, error) {
 	if err != nil {
 		return nil, err
 	}
-	path := cfg.Code
-	if path == "" {
-		path = fmt.Sprintf("/proc/self/fd/%d", cfg.CodeFD)
-	}
-	m, err := e.Load(path, func() ([]byte, error) {
-		f, err := os.Open(cfg.Module)
-		if err != nil {
-			return nil, err
-		}
-		defer f.Close()
-		return code.Read(f)
+	// An engine maps a file that has a path.
+	m, err := e.Load(fmt.Sprintf("/proc/self/fd/%d", cfg.CodeFD), func() ([]byte, error) {
+		return code.Read(os.NewFile(uintptr(cfg.ModuleFD), "module"))
 	})
 	if err != nil {
 		return nil, err
@@ -123,6 +115,10 @@ func load(ctx context.Context, cfg Config) (*running, error) {
 		return nil, err
 	}
 	instance, err := store.Instantiate(ctx, m, host.Resolve)
+	var missing *engine.ImportError
+	if errors.As(err, &missing) {
+		return nil, fmt.Errorf("exec: %q: exec format error: %w; build for wasm32-wasip1 (Go: GOOS=wasip1 GOARCH=wasm)", cfg.Name, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("instantiate %s: %w", cfg.Name, err)
 	}

@@ -180,13 +180,15 @@ func place(cfg *guest.Config, fds []int) error {
 		*fd = fds[*fd]
 		return nil
 	}
+	for _, fd := range []*int{&cfg.ModuleFD, &cfg.CodeFD} {
+		if err := at(fd); err != nil {
+			return err
+		}
+	}
 	for i := range cfg.Net.Published {
 		if err := at(&cfg.Net.Published[i].FD); err != nil {
 			return err
 		}
 	}
-	if cfg.Code != "" {
-		return nil
-	}
-	return at(&cfg.CodeFD)
+	return nil
 }

@@ -15,6 +15,7 @@ import (
 // configuration from the control socket, runs the guest, tells the shim how it
 // ended and gives the exit code.
 func Main() int {
+	Name("wherry-guest")
 	unix.CloseOnExec(controlFD)
 	var shim control
 	cfg, err := shim.take()
@@ -35,4 +36,11 @@ func Main() int {
 	// If nobody is left to hear it, the exit code still tells.
 	_ = shim.write(message{Result: &res})
 	return res.Code
+}
+
+// Name sets the name of this process in lists such as top's: it was started as
+// /proc/self/exe, and would be called exe.
+func Name(name string) {
+	// It is no more than a name.
+	_ = os.WriteFile("/proc/self/comm", []byte(name), 0)
 }

@@ -26,8 +26,7 @@ const maxMessage = 1 << 20
 type Command struct {
 	// Name is shown in lists of processes: the container's id.
 	Name string
-	// Config is the guest's. Its CodeFD, and the FDs of its published ports,
-	// are places in Files.
+	// Config is the guest's. Its descriptors are places in Files.
 	Config guest.Config
 	// Stdin, Stdout and Stderr are the guest's own; nil is /dev/null.
 	Stdin, Stdout, Stderr *os.File

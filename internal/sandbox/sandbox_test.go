@@ -122,9 +122,24 @@ func compileFile(t *testing.T, ctx context.Context, module, compiled string) err
 	return Compile(ctx, "", in, out)
 }
 
+// command describes a container process of a module.
+func command(t *testing.T, engine, module, compiled string) Command {
+	t.Helper()
+	c := Command{Name: "x", Config: guest.Config{Engine: engine, Args: []string{"x"}, ModuleFD: 0, CodeFD: 1}}
+	for _, path := range []string{module, compiled} {
+		f, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { f.Close() })
+		c.Files = append(c.Files, f)
+	}
+	return c
+}
+
 func TestStartAndRun(t *testing.T) {
 	module, compiled := compileSilent(t)
-	p, err := Start(t.Context(), Command{Name: "x", Config: guest.Config{Module: module, Code: compiled, Args: []string{"x"}}})
+	p, err := Start(t.Context(), command(t, "", module, compiled))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,14 +163,14 @@ func TestStartFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct {
-		cfg   guest.Config
+		cmd   Command
 		class error
 	}{
-		"engine": {guest.Config{Engine: "steam", Module: module, Code: compiled}, errdefs.ErrInvalidArgument},
-		"code":   {guest.Config{Module: module, Code: other}, ErrStaleCode},
+		"engine": {command(t, "steam", module, compiled), errdefs.ErrInvalidArgument},
+		"code":   {command(t, "", module, other), ErrStaleCode},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Start(t.Context(), Command{Name: "x", Config: c.cfg})
+			_, err := Start(t.Context(), c.cmd)
 			if !errors.Is(err, c.class) || strings.Contains(err.Error(), "\n") {
 				t.Errorf("got %v, want one line of class %v", err, c.class)
 			}
@@ -163,7 +178,7 @@ func TestStartFails(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Start(ctx, Command{Name: "x", Config: guest.Config{Module: module, Code: compiled}}); !errors.Is(err, context.Canceled) {
+	if _, err := Start(ctx, command(t, "", module, compiled)); !errors.Is(err, context.Canceled) {
 		t.Errorf("a start that nobody waits for gave %v", err)
 	}
 }

@@ -47,7 +47,7 @@ func (c *container) create(ctx context.Context, r *task.CreateTaskRequest) (err 
 	if err := c.mountRoot(r.Rootfs, s); err != nil {
 		return err
 	}
-	p, err := findProgram(s)
+	p, err := findProgram(ctx, s, c.bundle)
 	if err != nil {
 		return err
 	}
@@ -62,10 +62,11 @@ func (c *container) create(ctx context.Context, r *task.CreateTaskRequest) (err 
 		return err
 	}
 	defer c.streams.Started()
-	cfg, err := c.config(s, p)
+	cfg, err := c.config(s)
 	if err != nil {
 		return err
 	}
+	cfg.Name, cfg.Func, cfg.Args = p.name, p.function, p.args
 	proc, err := c.run(ctx, s, p, cfg, ports)
 	if err != nil {
 		return err
@@ -190,8 +191,9 @@ func (c *container) openStreams(r *task.CreateTaskRequest, s *spec) (*stream.Str
 	return stream.Open(cfg)
 }
 
-// config is the guest's configuration, but for what the process inherits.
-func (c *container) config(s *spec, p *program) (guest.Config, error) {
+// config is the guest's configuration, but for its program and for what the
+// process inherits.
+func (c *container) config(s *spec) (guest.Config, error) {
 	hosts := map[string][]netip.Addr{}
 	var dns []netip.Addr
 	var search []string
@@ -202,10 +204,11 @@ func (c *container) config(s *spec, p *program) (guest.Config, error) {
 	); err != nil {
 		return guest.Config{}, err
 	}
-	files, err := fileTree(s, c.bundle, hosts, dns, search)
+	files, err := fileTree(s, c.bundle)
 	if err != nil {
 		return guest.Config{}, err
 	}
+	files.Defaults = defaults(s.Hostname, hosts, dns, search)
 	net := socket.Config{
 		Mode:    s.Annotations[bundle.Network],
 		Preopen: s.Annotations[bundle.Listen] == bundle.Preopen,
@@ -221,8 +224,7 @@ func (c *container) config(s *spec, p *program) (guest.Config, error) {
 	}
 	return guest.Config{
 		Engine: s.engine(os.Args[0]),
-		Module: p.host, Name: p.name, Func: p.function, Args: p.args,
-		Env: s.Process.Env, Cwd: s.Process.Cwd, Hostname: s.Hostname,
+		Env:    s.Process.Env, Cwd: s.Process.Cwd, Hostname: s.Hostname,
 		Files: files, Net: net,
 		Limits: engine.Limits{MemoryBytes: s.memoryLimit()},
 	}, nil
@@ -244,8 +246,8 @@ func (c *container) run(ctx context.Context, s *spec, p *program, cfg guest.Conf
 		if err != nil {
 			return nil, err
 		}
-		files := []*os.File{compiled}
-		cfg.CodeFD, cfg.Net.Published = 0, nil
+		files := []*os.File{p.file, compiled}
+		cfg.ModuleFD, cfg.CodeFD, cfg.Net.Published = 0, 1, nil
 		for _, b := range ports {
 			cfg.Net.Published = append(cfg.Net.Published, socket.Listener{Proto: b.Proto, Port: b.ContainerPort, FD: len(files)})
 			files = append(files, b.file)

@@ -169,7 +169,7 @@ func TestRootUnderContainerd(t *testing.T) {
 	}
 	b := newBox(t)
 	b.spec.Annotations = map[string]string{bundle.Cache: b.spec.Annotations[bundle.Cache]}
-	b.spec.Process.Args = []string{"/app.wasm", "exit", "5"}
+	b.spec.Process.Args, b.spec.Process.Cwd = []string{"/app.wasm", "exit", "5"}, "/"
 	path := filepath.Join(b.spec.Root.Path, "app.wasm")
 	if err := os.WriteFile(path, data, 0o600); err != nil {
 		t.Fatal(err)

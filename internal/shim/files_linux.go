@@ -16,8 +16,9 @@ import (
 	"wherry/internal/wasi/host/tree"
 )
 
-// fileTree is what a container's specification says of its files.
-func fileTree(s *spec, bundleDir string, hosts map[string][]netip.Addr, dns []netip.Addr, search []string) (tree.Config, error) {
+// fileTree is what a container's specification says of its files, but for the
+// defaults.
+func fileTree(s *spec, bundleDir string) (tree.Config, error) {
 	cfg := tree.Config{Root: s.root, Upper: s.Annotations[bundle.Upper]}
 	if s.Root != nil {
 		cfg.ReadOnly = s.Root.Readonly
@@ -36,7 +37,6 @@ func fileTree(s *spec, bundleDir string, hosts map[string][]netip.Addr, dns []ne
 			cfg.Mounts = append(cfg.Mounts, mount)
 		}
 	}
-	cfg.Defaults = defaults(s.Hostname, hosts, dns, search)
 	return cfg, nil
 }
 

@@ -13,6 +13,8 @@ import (
 
 	"github.com/containerd/ttrpc"
 	"golang.org/x/sys/unix"
+
+	"wherry/internal/sandbox"
 )
 
 // socketFD is the listening socket that the start action hands down.
@@ -26,6 +28,7 @@ const stackBytes = 8 << 20
 // serve serves the task API until everything in it is deleted and Shutdown is
 // called, or a signal asks for the end.
 func serve(o options) error {
+	sandbox.Name("containerd-shim")
 	debug.SetGCPercent(40)
 	log, closeLog, err := openLog(o)
 	if err != nil {
