@@ -9,9 +9,11 @@ import (
 	"github.com/containerd/containerd/v2/core/content"
 	"github.com/containerd/containerd/v2/core/images"
 	"github.com/containerd/containerd/v2/core/leases"
+	"github.com/containerd/containerd/v2/core/metadata/boltutil"
 	"github.com/containerd/errdefs"
 	digest "github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	bolt "go.etcd.io/bbolt"
 )
 
 const (
@@ -28,17 +30,25 @@ const (
 // before calling Tree. A second Hold by the same user replaces the first.
 func (s *Store) Hold(ctx context.Context, user string, img Image) error {
 	ctx = s.context(ctx)
-	if err := s.Release(ctx, user); err != nil {
-		return err
-	}
-	l, err := s.leases.Create(ctx, leases.WithID(holdPrefix+user), leases.WithLabel(labelTree, treeKey(img.Format)))
+	// One transaction: each costs two syncs of the disk, at every start.
+	err := s.db.Update(func(tx *bolt.Tx) error {
+		ctx := boltutil.WithTransaction(ctx, tx)
+		if err := s.Release(ctx, user); err != nil {
+			return err
+		}
+		l, err := s.leases.Create(ctx, leases.WithID(holdPrefix+user), leases.WithLabel(labelTree, treeKey(img.Format)))
+		if err != nil {
+			return err
+		}
+		for _, d := range []digest.Digest{img.ManifestDesc.Digest, img.Target.Digest} {
+			if err := s.leases.AddResource(ctx, l, leases.Resource{ID: d.String(), Type: "content"}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 	if err != nil {
 		return s.explain(fmt.Errorf("can't hold image %s: %w", img.ID, err))
-	}
-	for _, d := range []digest.Digest{img.ManifestDesc.Digest, img.Target.Digest} {
-		if err := s.leases.AddResource(ctx, l, leases.Resource{ID: d.String(), Type: "content"}); err != nil {
-			return s.explain(fmt.Errorf("can't hold image %s: %w", img.ID, err))
-		}
 	}
 	return nil
 }
