@@ -49,7 +49,8 @@ func firstMinute(t *testing.T) []step {
 func pattern(shown string) string {
 	p := regexp.QuoteMeta(shown)
 	for _, r := range [][2]string{
-		{`[0-9a-f]+…`, `[0-9a-f]{12,64}…?`},
+		{`sha256:[0-9a-f]+…`, `sha256:[0-9a-f]{12}…`},
+		{`\b[0-9a-f]+…`, `[0-9a-f]{64}`},
 		{`[0-9.]+\\?\.[0-9]+ MB`, `[0-9]+(\.[0-9]+)? [kM]B`},
 		{`[0-9]+ seconds? ago`, `(Less than a second|[0-9]+ seconds?) ago`},
 	} {

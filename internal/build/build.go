@@ -96,6 +96,8 @@ type Result struct {
 	Names []string `json:"Names,omitempty"`
 	// Size is the size of the image as stored, in bytes.
 	Size int64 `json:"Size"`
+	// Program is what it runs, where that is in it and is WebAssembly.
+	Program string `json:"Program,omitempty"`
 	// Capabilities say what its program may do, such as "listen"; Warning
 	// says in a line why it can't run here, if so.
 	Capabilities []string `json:"Capabilities,omitempty"`

@@ -110,7 +110,7 @@ func (b *builder) commit(ctx context.Context, s *stage) (Result, error) {
 			res.Names = append(res.Names, img.Name)
 		}
 	}
-	res.Capabilities, res.Warning = s.inspect()
+	s.inspect(&res)
 	return res, nil
 }
 
@@ -138,10 +138,10 @@ func (b *builder) write(ctx context.Context, mediaType string, v any) (ocispec.D
 }
 
 // inspect looks at the program that the image runs.
-func (s *stage) inspect() (capabilities []string, warning string) {
+func (s *stage) inspect(res *Result) {
 	args := append(append([]string{}, s.config.Config.Entrypoint...), s.config.Config.Cmd...)
 	if len(args) == 0 || !s.wasm() {
-		return nil, ""
+		return
 	}
 	name := args[0]
 	for _, at := range []string{path.Join("/", s.config.Config.WorkingDir, name), path.Join("/", name)} {
@@ -154,14 +154,15 @@ func (s *stage) inspect() (capabilities []string, warning string) {
 		}
 		info, err := inspectFile(n)
 		if err == nil {
-			capabilities, err = info.Capabilities(), info.Check()
+			res.Program, res.Capabilities = name, info.Capabilities()
+			err = info.Check()
 		}
 		if err != nil {
-			warning = fmt.Sprintf("%s: %v", name, err)
+			res.Warning = fmt.Sprintf("%s: %v", name, err)
 		}
-		return capabilities, warning
+		return
 	}
-	return nil, fmt.Sprintf("the image runs %s, and has no such file", name)
+	res.Warning = fmt.Sprintf("the image runs %s, and has no such file", name)
 }
 
 func inspectFile(n *files.Node) (*module.Info, error) {

@@ -61,7 +61,7 @@ func dryRun(t *testing.T, s *store.Store, context1 io.Reader) error {
 	}
 	last, err := b.stages(context.Background())
 	if err == nil {
-		last.inspect()
+		last.inspect(&Result{})
 	}
 	return err
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/containerd/platforms"
@@ -28,6 +27,7 @@ type buildOptions struct {
 	tags, buildArgs, labels opts.ListOpts
 	dockerfile, target      string
 	platform                string
+	progress                string
 	noCache, pull, quiet    bool
 	dir                     string
 }
@@ -46,6 +46,9 @@ func newBuildCommand(docker command.Cli) *cobra.Command {
 		Short: "Build an image from a Dockerfile, or from the source of a program",
 		Args:  cli.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if o.progress != "auto" && o.progress != "plain" {
+				return fmt.Errorf("--progress: got %q, want auto (one line on a terminal) or plain", o.progress)
+			}
 			o.dir = args[0]
 			return runBuild(cmd.Context(), docker, o)
 		},
@@ -60,6 +63,7 @@ func newBuildCommand(docker command.Cli) *cobra.Command {
 	flags.StringVar(&o.platform, "platform", "", "Platform of the image, such as wasi/wasm")
 	flags.BoolVar(&o.noCache, "no-cache", false, "Run every step again")
 	flags.BoolVar(&o.pull, "pull", false, "Ask the registry for newer base images")
+	flags.StringVar(&o.progress, "progress", "auto", `How to show the steps: "auto" is one line on a terminal, "plain" keeps them all`)
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "Print only the image's ID")
 	return cmd
 }
@@ -91,67 +95,63 @@ func runBuild(ctx context.Context, docker command.Cli, o buildOptions) error {
 		}
 		request.Platforms = []ocispec.Platform{p}
 	}
-	said := io.Writer(docker.Err())
+	said := &steps{out: docker.Err()}
 	var kept strings.Builder
-	if o.quiet { // what was said matters only if it fails
-		said = &kept
+	switch {
+	case o.quiet: // what was said matters only if it fails
+		said.out = &kept
+	case o.progress != "plain" && docker.Err().IsTerminal():
+		_, width := docker.Err().GetTtySize()
+		said.width = int(width)
 	}
-	id, err := buildImage(ctx, docker, o, request, said)
+	image, err := buildImage(ctx, docker, o, request, said)
+	err = errors.Join(err, said.end())
 	if err != nil {
 		fmt.Fprint(docker.Err(), kept.String())
 		return err
 	}
 	if o.quiet {
-		fmt.Fprintln(docker.Out(), id)
+		fmt.Fprintln(docker.Out(), image.ID)
 		return nil
 	}
-	line, err := summary(ctx, docker.Client(), id, o.tags.GetSlice())
-	if err != nil {
-		return err
-	}
-	fmt.Fprintln(docker.Out(), line)
+	fmt.Fprintln(docker.Out(), image.summary(o.tags.GetSlice()))
 	return nil
 }
 
-// buildImage sends the folder and shows the steps; it gives the image's ID.
-func buildImage(ctx context.Context, docker command.Cli, o buildOptions, request client.ImageBuildOptions, said io.Writer) (string, error) {
+// buildImage sends the folder and shows the steps.
+func buildImage(ctx context.Context, docker command.Cli, o buildOptions, request client.ImageBuildOptions, said *steps) (image built, err error) {
 	source, err := source.Open(ctx, source.Options{Dir: o.dir, Dockerfile: o.dockerfile, Stdin: docker.In(), Log: said})
 	if err != nil {
-		return "", err
+		return image, err
 	}
 	defer source.Tar.Close()
 	request.Dockerfile = source.Dockerfile
 	res, err := docker.Client().ImageBuild(ctx, source.Tar, request)
 	if err != nil {
-		return "", err
+		return image, err
 	}
 	defer res.Body.Close()
 
-	id := ""
 	var badAux error
 	aux := jsonmessage.WithAuxCallback(func(m jsonstream.Message) {
-		var result build.Result
-		if err := json.Unmarshal(*m.Aux, &result); err != nil {
+		if err := json.Unmarshal(*m.Aux, &image); err != nil {
 			badAux = fmt.Errorf("read the engine's answer: %w", err)
 		}
-		if result.ID != "" {
-			id = result.ID
-		}
 	})
-	// The steps go to stderr, which alone may be a terminal: stdout has one line.
-	err = jsonmessage.DisplayStream(res.Body, said, aux)
+	// The steps go to stderr: stdout has one line.
+	err = jsonmessage.DisplayStream(res.Body, said, aux, jsonmessage.WithMessagePrinter(said.message))
 	var failed *jsonstream.Error
 	switch {
 	case errors.As(err, &failed):
-		return "", errors.New(failed.Message)
+		return image, errors.New(failed.Message)
 	case err != nil:
-		return "", fmt.Errorf("read the engine's answer: %w", err)
+		return image, fmt.Errorf("read the engine's answer: %w", err)
 	case badAux != nil:
-		return "", badAux
-	case id == "":
-		return "", errors.New("the engine ended the build without naming the image")
+		return image, badAux
+	case image.ID == "":
+		return image, errors.New("the engine ended the build without naming the image")
 	}
-	return id, nil
+	return image, nil
 }
 
 // credentials are what the docker configuration knows of registries, for the

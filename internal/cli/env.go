@@ -12,7 +12,7 @@ import (
 func ownCommands(docker command.Cli, engine *engine) []*cobra.Command {
 	return []*cobra.Command{
 		newBuildCommand(docker),
-		newInitCommand(docker),
+		newInitCommand(),
 		newDaemonCommand(engine),
 		newEnvCommand(docker, engine),
 	}

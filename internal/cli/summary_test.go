@@ -1,13 +1,13 @@
 package cli
 
 import (
+	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"io"
 	"strings"
 	"testing"
 
-	"archive/tar"
+	"github.com/moby/moby/api/types/jsonstream"
 )
 
 func TestHumanSize(t *testing.T) {
@@ -28,7 +28,7 @@ func TestNamesInTheSummary(t *testing.T) {
 			t.Errorf("withLatest(%q) = %q, want %q", in, got, want)
 		}
 	}
-	if got := shortID("sha256:" + strings.Repeat("4c1e", 16)); got != "sha256:4c1e4c1e4c1e" {
+	if got := shortID("sha256:" + strings.Repeat("4c1e", 16)); got != "sha256:4c1e4c1e4c1e…" {
 		t.Errorf("shortID: %s", got)
 	}
 	for in, want := range map[string]string{
@@ -76,49 +76,70 @@ func tarOf(t *testing.T, files ...any) []byte {
 	return b.Bytes()
 }
 
-func zipped(t *testing.T, b []byte) []byte {
-	t.Helper()
-	var out bytes.Buffer
-	z := gzip.NewWriter(&out)
-	if _, err := z.Write(b); err != nil {
-		t.Fatal(err)
+func TestSummary(t *testing.T) {
+	id := "sha256:0d7e968334cf" + strings.Repeat("0", 52)
+	for want, b := range map[string]built{
+		"sha256:0d7e968334cf… 2.5 MB; may: listen, read clock":       {ID: id, Size: 2_490_000, Program: "/app.wasm", Capabilities: []string{"listen", "read clock"}},
+		"sha256:0d7e968334cf… 1.0 kB; may: nothing beyond its files": {ID: id, Size: 1000, Program: "app.wasm"},
+		"sha256:0d7e968334cf… 7 B; it has no program yet":            {ID: id, Size: 7},
+	} {
+		if got := b.summary(nil); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
 	}
-	if err := z.Close(); err != nil {
-		t.Fatal(err)
+	if got, want := (built{ID: id, Program: "x"}).summary([]string{"hello", "a/b:1"}), "hello:latest a/b:1 sha256:0d7e968334cf… 0 B; may: nothing beyond its files"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	return out.Bytes()
 }
 
-func TestLook(t *testing.T) {
-	layer := tarOf(t, "other.wasm", []byte("\x00asm\x01\x00\x00\x00"), "bin/app.wasm", listener)
-	for _, tt := range []struct {
-		name, program string
-		archive       []byte
-		may           string
-		none          bool
-	}{
-		{name: "plain layer", program: "/bin/app.wasm", archive: tarOf(t, "index.json", []byte("{}"), "blobs/sha256/1", layer), may: "listen,read clock"},
-		{name: "zipped layer", program: "bin/app.wasm#run", archive: tarOf(t, "blobs/sha256/1", zipped(t, layer)), may: "listen,read clock"},
-		{name: "artifact", archive: tarOf(t, "blobs/sha256/1", listener), may: "listen,read clock"},
-		{name: "the later layer", program: "/a", archive: tarOf(t, "1", tarOf(t, "a", listener), "2", tarOf(t, "a", []byte("\x00asm\x01\x00\x00\x00"))), may: ""},
-		{name: "no such file", program: "/x", archive: tarOf(t, "1", layer), none: true},
-		{name: "not Wasm", program: "/a", archive: tarOf(t, "1", tarOf(t, "a", []byte("#!/bin/sh"))), none: true},
-		{name: "a blob that is no tar", program: "/a", archive: tarOf(t, "1", bytes.Repeat([]byte("x"), 2000)), none: true},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			found, err := look(bytes.NewReader(tt.archive), tt.program)
-			if err != nil {
+// What passes is gone at the end, what users should know stays; without a
+// terminal all of it stays, as text alone.
+func TestSteps(t *testing.T) {
+	say := func(s *steps) {
+		t.Helper()
+		_, err := s.Write([]byte("compiling x: go build\ngo: downloading y\nmain.c:1: warning: z\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range []jsonstream.Message{
+			{Stream: "Step 1/2 : FROM x\n"},
+			{ID: "abc", Status: "Downloading", Progress: &jsonstream.Progress{Current: 1000, Total: 2000}},
+			{ID: "abc", Status: "Download complete"},
+			{Stream: "Step 2/2 : RUN y\nfrom the "}, {Stream: "guest\n"},
+			{Stream: "Successfully built 1234\n"}, {Stream: "no newline"},
+		} {
+			if err := s.message(m, nil); err != nil {
 				t.Fatal(err)
 			}
-			m := found.program
-			if (m == nil) != tt.none {
-				t.Fatalf("found %v, want none: %v", m, tt.none)
-			}
-			if m != nil && strings.Join(m.Capabilities(), ",") != tt.may {
-				t.Errorf("may %v, want %s", m.Capabilities(), tt.may)
-			}
-		})
+		}
+		if err := s.end(); err != nil {
+			t.Fatal(err)
+		}
 	}
+	var plain, live bytes.Buffer
+	say(&steps{out: &plain})
+	if want := "compiling x: go build\ngo: downloading y\nmain.c:1: warning: z\nStep 1/2 : FROM x\nabc: Download complete\n" +
+		"Step 2/2 : RUN y\nfrom the guest\nSuccessfully built 1234\nno newline\n"; plain.String() != want {
+		t.Errorf("plain: %q, want %q", plain.String(), want)
+	}
+	say(&steps{out: &live, width: 20})
+	if !strings.Contains(live.String(), "abc: Downloading 1.") || strings.Contains(live.String(), "1.0 kB of 2.0 kB") {
+		t.Errorf("a step is shown as long as the terminal is wide: %q", live.String())
+	}
+	if got, want := screen(live.String()), "main.c:1: warning: z\nfrom the guest\nno newline\n"; got != want {
+		t.Errorf("on the terminal stays %q, want %q", got, want)
+	}
+}
+
+// screen is what stays of text on a terminal that knows to erase a line.
+func screen(s string) string {
+	lines := strings.Split(s, "\n")
+	for i, line := range lines {
+		if at := strings.LastIndex(line, "\r\x1b[K"); at >= 0 {
+			lines[i] = line[at+len("\r\x1b[K"):]
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 func TestFileImage(t *testing.T) {
@@ -133,10 +154,6 @@ func TestFileImage(t *testing.T) {
 			t.Error("the same file gives other bytes")
 		}
 		first = b
-	}
-	found, err := look(bytes.NewReader(first), "/app.wasm")
-	if err != nil || found.program == nil || len(found.program.Imports) != 2 || found.size != int64(len(listener)) {
-		t.Errorf("the image: %+v, %v", found, err)
 	}
 	if !bytes.Contains(first, []byte(`"io.containerd.image.name":"localhost/app:1"`)) || !bytes.Contains(first, []byte(`"Entrypoint":["/app.wasm"]`)) {
 		t.Error("the image has neither its name nor its program")

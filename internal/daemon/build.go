@@ -25,12 +25,16 @@ import (
 // ImageBuild makes an image of a Dockerfile and its context, and writes the
 // classic builder's JSON lines.
 func (d *Daemon) ImageBuild(ctx context.Context, o BuildOptions, tar io.Reader, w io.Writer) error {
+	tell := progress(w)
+	if o.Quiet {
+		tell = nil
+	}
 	res, err := build.Run(ctx, build.Options{
 		Context: tar, Dockerfile: o.Dockerfile, Tags: o.Tags, Args: o.BuildArgs, Labels: o.Labels, Target: o.Target,
 		Platform: o.Platform, NoCache: o.NoCache, AlwaysPull: o.Pull, Quiet: o.Quiet,
 		Progress: w, Runner: runner{d}, TempDir: d.scratch(),
 		Pull: func(ctx context.Context, ref, platform string) error {
-			_, err := d.store.Pull(ctx, store.PullOptions{Ref: ref, Platform: platform, Auth: authFor(o.Auth, ref)})
+			_, err := d.store.Pull(ctx, store.PullOptions{Ref: ref, Platform: platform, Auth: authFor(o.Auth, ref), Progress: tell})
 			return err
 		},
 	}, d.store)
