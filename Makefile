@@ -3,7 +3,10 @@
 GO      ?= go
 TAGS    := netgo,osusergo
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-LDFLAGS := -s -w -X wherry/internal/buildinfo.Version=$(VERSION)
+COMMIT  := $(shell git log -1 --format=%h 2>/dev/null)
+TIME    := $(shell TZ=UTC git log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ --format=%cd 2>/dev/null)
+INFO    := wherry/internal/buildinfo
+LDFLAGS := -s -w -X $(INFO).Version=$(VERSION) -X $(INFO).Commit=$(COMMIT) -X $(INFO).Time=$(TIME)
 BUILD   := $(GO) build -trimpath -tags $(TAGS) -ldflags "$(LDFLAGS)"
 
 # Tools run by version through the module proxy; nothing is installed.

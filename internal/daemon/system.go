@@ -69,9 +69,14 @@ func (d *Daemon) SystemVersion(context.Context) (system.VersionResponse, error) 
 	return system.VersionResponse{
 		Platform: system.PlatformInfo{Name: "Wherry"},
 		Version:  buildinfo.Version, Os: "linux", Arch: runtime.GOARCH, GoVersion: runtime.Version(), KernelVersion: kernelVersion(),
+		GitCommit: buildinfo.Commit, BuildTime: buildinfo.Time,
 		Components: []system.ComponentVersion{{
+			// docker version shows the component of this name, by these details.
 			Name: "Engine", Version: buildinfo.Version,
-			Details: map[string]string{"Os": "linux", "Arch": runtime.GOARCH, "GoVersion": runtime.Version(), "KernelVersion": kernelVersion(), "Shim": d.cfg.ShimPath},
+			Details: map[string]string{
+				"Os": "linux", "Arch": runtime.GOARCH, "KernelVersion": kernelVersion(), "GoVersion": runtime.Version(),
+				"GitCommit": buildinfo.Commit, "BuildTime": buildinfo.Time, "Experimental": "false", "Shim": d.cfg.ShimPath,
+			},
 		}},
 	}, nil
 }

@@ -3,59 +3,35 @@
 package daemon
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
-
-	"golang.org/x/sys/unix"
 
 	"wherry/internal/daemon/durable"
 	"wherry/internal/daemon/name"
 )
 
-// walls lists what stands around a guest besides its engine, in the form of
-// Docker's security options.
+// walls lists what stands around a guest besides its engine and the WASI host,
+// in the form of Docker's security options: what is done to every container
+// process (package sandbox), not what this kernel could do.
 func walls() []string {
-	var w []string
-	if seccomp() {
-		w = append(w, "name=seccomp,profile=builtin")
-	}
-	if n := landlock(); n > 0 {
-		w = append(w, fmt.Sprintf("name=landlock,abi=%d", n))
-	}
+	w := []string{"name=no-new-privileges"}
 	if os.Geteuid() != 0 {
 		w = append(w, "name=rootless")
 	}
 	return w
 }
 
-// warnings are the limits of this machine and this engine that users should
-// know of.
+// warnings are the limits of this engine that users should know of.
 func warnings() []string {
-	w := []string{"WARNING: No cgroup control: --cpus, --pids-limit and the like are not enforced; memory limits are, by the guest's engine"}
-	if !seccomp() {
-		w = append(w, "WARNING: This kernel has no seccomp: a guest that broke out of its engine could make any system call")
+	w := []string{
+		"WARNING: The Linux sandbox (namespaces, seccomp, Landlock, cgroups) is not applied yet: only the WASI host holds a guest, in a process without new privileges. Run guests that you would run as a program of yours",
+		"WARNING: No cgroup control: --cpus, --pids-limit and the like are not enforced; memory limits are, by the guest's engine",
 	}
-	if landlock() == 0 {
-		w = append(w, "WARNING: This kernel has no Landlock: a guest that broke out of its engine could reach the files that the engine's user may reach")
+	if os.Geteuid() == 0 {
+		w = append(w, "WARNING: This engine runs as root, and so do its containers' processes: a guest that broke out of its engine would be root. It needs no root: run it as an ordinary user")
 	}
 	return w
-}
-
-func seccomp() bool {
-	b, err := os.ReadFile("/proc/sys/kernel/seccomp/actions_avail")
-	return err == nil && strings.Contains(string(b), "kill")
-}
-
-// landlock is the kernel's Landlock version, 0 where there is none
-// (landlock_create_ruleset(2), LANDLOCK_CREATE_RULESET_VERSION).
-func landlock() int {
-	n, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
-	if errno != 0 {
-		return 0
-	}
-	return int(n)
 }
 
 // id is the engine's own, made once for a data root.
