@@ -83,6 +83,8 @@ func printable(r rune) rune {
 // message shows a message of the build's stream.
 func (s *steps) message(m jsonstream.Message, _ io.Writer) error {
 	switch {
+	case m.Error != nil:
+		return m.Error
 	case m.Stream != "":
 		_, err := s.Write([]byte(m.Stream))
 		return err
