@@ -95,7 +95,7 @@ func load(ctx context.Context, cfg Config) (*running, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the container's files: %w", err)
 	}
-	if err := makeFolder(files.Root(), cfg.Cwd); err != nil {
+	if err := makeFolder(files, cfg.Cwd); err != nil {
 		return nil, fmt.Errorf("the working directory %s: %w", cfg.Cwd, err)
 	}
 	net, err := socket.New(cfg.Net)
@@ -127,7 +127,9 @@ func load(ctx context.Context, cfg Config) (*running, error) {
 
 // makeFolder makes the working directory and the folders above it where they
 // are missing, as runc does. A root that cannot be written stays as it is.
-func makeFolder(root *tree.Dir, path string) error {
+func makeFolder(files *tree.Tree, path string) error {
+	root := files.Root()
+	defer root.Close()
 	path = pathpkg.Clean("/" + path)
 	for i := 1; i <= len(path); i++ {
 		if i < len(path) && path[i] != '/' {

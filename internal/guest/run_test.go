@@ -117,12 +117,14 @@ func TestWorkingFolderIsMade(t *testing.T) {
 	}
 	defer files.Close()
 	for _, path := range []string{"", "/", "/a/b/c", "/a/b/c/", "/a/../d", "relative"} {
-		if err := makeFolder(files.Root(), path); err != nil {
+		if err := makeFolder(files, path); err != nil {
 			t.Errorf("%q: %v", path, err)
 		}
 	}
+	root := files.Root()
+	defer root.Close()
 	for _, made := range []string{"a/b/c", "d", "relative"} {
-		if st, err := files.Root().StatAt(made, true); err != nil || st.Type != tree.TypeDirectory {
+		if st, err := root.StatAt(made, true); err != nil || st.Type != tree.TypeDirectory {
 			t.Errorf("%s was not made: %v", made, err)
 		}
 	}
@@ -131,7 +133,7 @@ func TestWorkingFolderIsMade(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer sealed.Close()
-	if err := makeFolder(sealed.Root(), "/work"); err != nil {
+	if err := makeFolder(sealed, "/work"); err != nil {
 		t.Errorf("a root that cannot be written: %v", err)
 	}
 }

@@ -49,8 +49,6 @@ func StartChild(cmd *exec.Cmd) (*Child, error) {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
 	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
-	fd := -1
-	cmd.SysProcAttr.PidFD = &fd
 
 	c := &Child{done: make(chan struct{}), pidfd: -1}
 	started := make(chan error, 1)
@@ -63,7 +61,12 @@ func StartChild(cmd *exec.Cmd) (*Child, error) {
 			started <- err
 			return
 		}
-		c.pid, c.pidfd = cmd.Process.Pid, fd
+		c.pid = cmd.Process.Pid
+		// The pid is the child's until wait has collected it. Asking clone for
+		// the pidfd instead fails under qemu's user mode.
+		if fd, err := unix.PidfdOpen(c.pid, 0); err == nil {
+			c.pidfd = fd
+		}
 		cmd.Process.Release()
 		started <- nil
 		c.wait()

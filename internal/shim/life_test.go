@@ -134,8 +134,7 @@ func TestEnvironment(t *testing.T) {
 func TestParallelExits(t *testing.T) {
 	const n = 200
 	const atOnce = 8
-	shim, _ := programs(t)
-	_ = shim
+	_, guest := programs(t)
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, atOnce)
 	// One pod, so that one shim has all of them as children.
@@ -150,6 +149,14 @@ func TestParallelExits(t *testing.T) {
 			defer func() { <-slots }()
 			want := i % 120
 			b := newBox(t, "exit", strconv.Itoa(want))
+			if i%2 == 0 {
+				// Half of them find their program in the root.
+				delete(b.spec.Annotations, bundle.Module)
+				if err := os.Link(guest, filepath.Join(b.spec.Root.Path, "app.wasm")); err != nil {
+					t.Error(err)
+					return
+				}
+			}
 			b.opts.Address = first.opts.Address
 			b.opts.ID = fmt.Sprintf("box%d", i)
 			b.spec.Annotations[bundle.Sandbox] = "pod"
@@ -178,6 +185,25 @@ func TestParallelExits(t *testing.T) {
 		}()
 	}
 	wg.Wait()
+	// What is over holds nothing of the shim's.
+	shimPID := shimOf(t, first)
+	fds, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", shimPID))
+	if err != nil || len(fds) > 60 {
+		t.Errorf("after %d containers the shim has %d descriptors open, %v", n, len(fds), err)
+	}
+}
+
+// shimOf gives the pid of a box's shim, whose container was not made yet.
+func shimOf(t *testing.T, b *box) int {
+	t.Helper()
+	if _, err := b.shim.Create(b.context()); err != nil {
+		t.Fatal(err)
+	}
+	pids, err := b.shim.Pids(b.context())
+	if err != nil || len(pids) != 1 {
+		t.Fatalf("pids = %v, %v", pids, err)
+	}
+	return parentOf(t, pids[0])
 }
 
 func TestDeadShim(t *testing.T) {

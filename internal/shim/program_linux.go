@@ -88,7 +88,9 @@ func openProgram(s *spec, bundleDir string) (*program, error) {
 
 // openIn opens a file as the container sees it.
 func openIn(t *tree.Tree, path string) (*os.File, error) {
-	node, err := t.Root().Open(strings.TrimPrefix(path, "/"), tree.OpenFlags{Read: true, Follow: true, NonBlock: true})
+	root := t.Root()
+	defer root.Close()
+	node, err := root.Open(strings.TrimPrefix(path, "/"), tree.OpenFlags{Read: true, Follow: true, NonBlock: true})
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
