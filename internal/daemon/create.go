@@ -43,6 +43,9 @@ func (d *Daemon) ContainerCreate(ctx context.Context, o CreateOptions) (containe
 		return undo(err)
 	}
 	made, err := d.makeMounts(rec)
+	if errors.Is(err, errNoSpace) {
+		err = diskWords("create the container's volumes", err)
+	}
 	if err != nil {
 		return undo(errors.Join(err, d.dropVolumes(rec.ID, made)))
 	}

@@ -4,6 +4,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -26,6 +27,9 @@ func (d *Daemon) VolumeCreate(_ context.Context, r apivolume.CreateRequest) (api
 		return apivolume.Volume{}, fault.Invalid("cluster volumes are of swarm, which is not built")
 	}
 	v, made, err := d.volumes.Acquire(r.Name, "", r.DriverOpts, r.Labels)
+	if errors.Is(err, errNoSpace) {
+		err = diskWords("create the volume", err)
+	}
 	if err != nil {
 		return apivolume.Volume{}, err
 	}
