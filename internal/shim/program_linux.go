@@ -90,7 +90,14 @@ func openProgram(s *spec, bundleDir string) (*program, error) {
 func openIn(t *tree.Tree, path string) (*os.File, error) {
 	root := t.Root()
 	defer root.Close()
-	node, err := root.Open(strings.TrimPrefix(path, "/"), tree.OpenFlags{Read: true, Follow: true, NonBlock: true})
+	relative := strings.TrimPrefix(path, "/")
+	if relative == "" {
+		relative = "."
+	}
+	node, err := root.Open(relative, tree.OpenFlags{Read: true, Follow: true, NonBlock: true})
+	if errors.Is(err, unix.ENOTDIR) {
+		err = unix.ENOENT // nothing is below a file
+	}
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
