@@ -256,7 +256,7 @@ func TestConfigErrors(t *testing.T) {
 
 func TestConfigJSON(t *testing.T) {
 	c := Config{Root: "/r", Upper: "/u", ReadOnly: true, NoDevices: true,
-		Mounts:   []Mount{{Target: "/t", Source: "/s", ReadOnly: true, File: true, Tmpfs: true, Size: 5, Mode: 0o700}}, Own: true,
+		Mounts: []Mount{{Target: "/t", Source: "/s", ReadOnly: true, File: true, Tmpfs: true, Size: 5, Mode: 0o700}}, Own: true,
 		Defaults: []DefaultFile{{Path: "/d", Data: []byte{0, 255}, Source: "/s", Mode: 0o600}}}
 	b, err := json.Marshal(c)
 	if err != nil {
