@@ -43,7 +43,9 @@ third-party: build
 lint:
 	@test -z "$$(gofmt -l .)" || { echo "not gofmt'd:"; gofmt -l .; exit 1; }
 	$(GO) vet -tags $(TAGS) ./...
+	$(GO) vet -tags $(TAGS),stress,thirdparty ./test
 	$(GO) run $(STATICCHECK) -tags $(TAGS) ./...
+	$(GO) run $(STATICCHECK) -tags $(TAGS),stress,thirdparty ./test
 
 # What can only be built here, not run: other systems and CPUs.
 cross:

@@ -112,7 +112,7 @@ func peerOf(conn *net.UnixConn) (*unix.Ucred, error) {
 func (s *Streams) attach(conn *net.UnixConn) {
 	c := s.hub.add(conn)
 	go func() {
-		var sink io.Writer = io.Discard
+		sink := io.Discard
 		switch {
 		case s.pty != nil && s.cfg.StdinOpen:
 			sink = s.pty
