@@ -122,7 +122,8 @@ func (s Subject) hostPanic(t *testing.T) {
 			panic(errors.New("an error"))
 		case 2:
 			var m map[string]int
-			m["x"] = 1 //lint:ignore SA5000 this panic is what is tried
+			//lint:ignore SA5000 this panic is what is tried
+			m["x"] = 1
 		}
 		return nil
 	})
