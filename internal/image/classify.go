@@ -113,7 +113,7 @@ func classifyArtifact(f Format, config []byte, modules []ocispec.Descriptor) (Fo
 	f.Module = &modules[0]
 	f.Path = layerPath(modules[0], ocispec.ImageConfig{})
 	f.Config.OS, f.Config.Architecture = "wasi", "wasm"
-	if f.Kind == Bare {
+	if f.Kind == Bare || len(config) == 0 { // wasm-to-oci writes an empty one
 		return f, nil
 	}
 	var c artifactConfig
