@@ -117,6 +117,44 @@ func TestPublishedDatagrams(t *testing.T) {
 	}
 }
 
+// A client on the host itself gets its answer from a published port, although
+// the host's other sockets are out of the guest's reach.
+func TestPublishedDatagramsOfTheHost(t *testing.T) {
+	for _, host := range []string{"127.0.0.1:0", ":0"} { // the second is dual-stack where the host has IPv6
+		fd, at := inheritedUDP(t, host)
+		n := newNetwork(t, Config{Mode: ModePrivate, Published: []Listener{{Proto: UDP, Port: 53, FD: fd}}})
+		s := bound(t, n, Datagram, "0.0.0.0:53")
+		at = netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), at.Port())
+		c, silent := dialTo(t, "udp", at), dialTo(t, "udp", at)
+		if _, err := c.Write([]byte("ask")); err != nil {
+			t.Fatal(err)
+		}
+		got := receive(t, s, "ask")
+		send(t, s, "unasked", unmap(silent.LocalAddr().(*net.UDPAddr).AddrPort()))
+		send(t, s, "tell", got.From)
+		b := make([]byte, 8)
+		if k, err := c.Read(b); err != nil || string(b[:k]) != "tell" {
+			t.Errorf("%s: read %q, %v", host, b[:k], err)
+		}
+		// What was sent before has arrived by now, if at all.
+		if got := waiting(t, silent.(*net.UDPConn)); got != 0 {
+			t.Errorf("%s: a socket that asked nothing got %d bytes", host, got)
+		}
+	}
+}
+
+// waiting is the size of the datagram that waits in a socket, 0 for none.
+func waiting(t *testing.T, c *net.UDPConn) (n int) {
+	t.Helper()
+	fd := dupOf(t, c)
+	defer unix.Close(fd)
+	n, err := unix.IoctlGetInt(fd, unix.TIOCINQ)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
 func TestBadListener(t *testing.T) {
 	fd, _ := inheritedUDP(t, "127.0.0.1:0")
 	defer unix.Close(fd)

@@ -93,6 +93,9 @@ func (s *Socket) receiveOutside(v []unix.Iovec, peek bool) (Received, error) {
 			from = unmap(from)
 		}
 		if s.expects(from) {
+			if s.virtual() && s.inherited {
+				s.remember(from)
+			}
 			return Received{N: n, From: from, Truncated: msgFlags&unix.MSG_TRUNC != 0}, nil
 		}
 		if peek { // drop what was only looked at

@@ -55,6 +55,9 @@ func (s *Socket) sendGram(v []unix.Iovec, to netip.AddrPort) (int, error) {
 	if !s.virtual() {
 		return s.sendOutside(v, to, viaPeer && !s.inherited)
 	}
+	if _, asks := s.asked[unmap(to)]; asks && s.inherited {
+		return s.sendOutside(v, to, false)
+	}
 	if s.family == IPv4 && !to.Addr().Is4() || s.family == IPv6 && to.Addr().Is4() && !s.inherited {
 		return 0, unix.EAFNOSUPPORT
 	}
@@ -68,7 +71,9 @@ func (s *Socket) sendGram(v []unix.Iovec, to netip.AddrPort) (int, error) {
 	if where == inside {
 		return s.sendInside(v, to, viaPeer)
 	}
-	s.ask(to)
+	if !s.inherited {
+		s.remember(to)
+	}
 	return s.sendOutside(v, to, viaPeer && !s.inherited)
 }
 
@@ -122,10 +127,10 @@ func (s *Socket) sendInside(v []unix.Iovec, to netip.AddrPort, viaPeer bool) (in
 	return size, nil
 }
 
-// ask remembers whose answers to let in.
-func (s *Socket) ask(to netip.AddrPort) {
+// remember enters an address in asked.
+func (s *Socket) remember(to netip.AddrPort) {
 	to = unmap(to)
-	if _, ok := s.asked[to]; ok || s.inherited {
+	if _, ok := s.asked[to]; ok {
 		return
 	}
 	if s.asked == nil {

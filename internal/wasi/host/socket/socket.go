@@ -37,7 +37,8 @@ type Socket struct {
 
 	inbox inbox
 	// asked are the outside addresses that an unpublished datagram socket has
-	// sent to: only they can answer.
+	// sent to, whose answers are let in; and of a published one those that have
+	// sent to it, which get their answers also where they are the host's own.
 	asked map[netip.AddrPort]struct{}
 
 	// NonBlock makes calls answer unix.EAGAIN or unix.EINPROGRESS in place of
