@@ -117,6 +117,7 @@ func (d *Daemon) describe(ctx context.Context, id string, o CreateOptions) (*rec
 		State: record.State{Status: container.StateCreated},
 	}
 	rec.Image.Name = c.Image
+	warnings = append(warnings, portWarnings(rec)...)
 	return rec, warnings, spec.Validate(rec)
 }
 

@@ -45,6 +45,19 @@ func (i *Info) CanOpenSockets() bool {
 	return i.importsAny([]string{"sock_open", "sock_open_v2"})
 }
 
+// WhyDeaf tells why nothing will answer on a port that is published for the
+// module, in words that follow "but", or is empty. preopen says that it gets
+// listeners pre-opened.
+func (i *Info) WhyDeaf(preopen bool) string {
+	switch {
+	case !i.CanListen():
+		return "the module imports no socket function: nothing will answer there"
+	case !i.CanOpenSockets() && !preopen:
+		return "the module cannot open sockets of its own, only take open ones: run it with --annotation wherry.listen=preopen, or nothing will answer there"
+	}
+	return ""
+}
+
 func (i *Info) importsAny(funcs []string) bool {
 	_, ok := i.findImport(func(im Import) bool {
 		return im.Module == Preview1 && im.Kind == Func && slices.Contains(funcs, im.Name)

@@ -221,6 +221,10 @@ func TestCapabilities(t *testing.T) {
 		if got := i.CanListen(); got != (strings.HasPrefix(want, "listen") || want == "accept") {
 			t.Errorf("%v: CanListen = %v", funcs, got)
 		}
+		// Who can only accept needs the listeners handed over.
+		if plain, preopen := i.WhyDeaf(false) != "", i.WhyDeaf(true) != ""; preopen == i.CanListen() || plain == i.CanListen() && i.CanOpenSockets() {
+			t.Errorf("%v: deaf: %v, with pre-opened listeners: %v", funcs, plain, preopen)
+		}
 		if got := i.CanOpenSockets(); got != slices.Contains(funcs, "sock_open") {
 			t.Errorf("%v: CanOpenSockets = %v", funcs, got)
 		}

@@ -139,14 +139,10 @@ func (c *container) publishPorts(s *spec) ([]published, error) {
 
 // warnings are what the user should know of a guest before it runs.
 func warnings(s *spec, p *program, ports []published) (lines []string) {
-	why := ""
-	switch {
-	case p.info == nil:
-	case !p.info.CanListen():
-		why = "the module imports no socket function: nothing will answer there"
-	case !p.info.CanOpenSockets() && s.Annotations[bundle.Listen] != bundle.Preopen:
-		why = "the module cannot open sockets of its own, only take open ones: run it with --annotation " + bundle.Listen + "=" + bundle.Preopen + ", or nothing will answer there"
+	if p.info == nil {
+		return nil
 	}
+	why := p.info.WhyDeaf(s.Annotations[bundle.Listen] == bundle.Preopen)
 	if why == "" {
 		return nil
 	}
