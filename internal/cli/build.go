@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/containerd/platforms"
@@ -87,6 +88,12 @@ func runBuild(ctx context.Context, docker command.Cli, o buildOptions) error {
 		Remove:      true,
 		Version:     build.BuilderV1,
 		AuthConfigs: credentials(docker),
+	}
+	// The variable of reproducible-builds.org, which the toolchain reads too.
+	if epoch, ok := os.LookupEnv("SOURCE_DATE_EPOCH"); ok {
+		if _, given := request.BuildArgs["SOURCE_DATE_EPOCH"]; !given {
+			request.BuildArgs["SOURCE_DATE_EPOCH"] = &epoch
+		}
 	}
 	if o.platform != "" {
 		p, err := platforms.Parse(o.platform)
