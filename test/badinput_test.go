@@ -75,7 +75,7 @@ func TestBadInput(t *testing.T) {
 		{"no such function", run("--entrypoint", "/good.wasm#other", good), 126, []string{`no function "other"`, "it has _start"}},
 		{"wrong platform", run("--platform", "linux/arm64", good), 125, []string{"wasip1/wasm", "linux/arm64", "wasi/wasm"}},
 		{"no platform", run("--platform", "nonsense", good), 125, []string{`"nonsense"`}},
-		{"port in use", run("-p", port+":80", good), 125, []string{":" + port, "port is already allocated"}},
+		{"port in use", run("-p", port+":80", good), 125, []string{":" + port, "port is already allocated", "publish another one"}},
 		{"name in use", run("--name", "taken", good), 125, []string{`"/taken" is already in use`, "remove (or rename)"}},
 		{"unknown runtime", run("--runtime", "io.containerd.lunatic.v1", good), 125, []string{"io.containerd.lunatic.v1", "known are", "io.containerd.wasmtime.v1"}},
 	}

@@ -39,7 +39,7 @@ func TestPorts(t *testing.T) {
 	second.spec.Annotations[bundle.PublishedPorts] = fmt.Sprintf(`[{"proto":"tcp","hostPort":%d,"containerPort":80}]`, ports[0].HostPort)
 	second.start()
 	_, err = second.shim.Create(second.context())
-	want := fmt.Sprintf("driver failed programming external connectivity on endpoint web: Bind for 0.0.0.0:%d failed: port is already allocated", ports[0].HostPort)
+	want := fmt.Sprintf("driver failed programming external connectivity on endpoint web: Bind for 0.0.0.0:%d failed: port is already allocated; publish another one, or stop what listens there", ports[0].HostPort)
 	if err == nil || err.Error() != want {
 		t.Errorf("a taken port gave %q, want %q", err, want)
 	}

@@ -110,7 +110,7 @@ func bindError(p bundle.Port, err error) error {
 	where := fmt.Sprintf("Bind for %s failed", netip.AddrPortFrom(netip.MustParseAddr(host), p.HostPort))
 	switch {
 	case errors.Is(err, unix.EADDRINUSE):
-		return portTaken(where + ": port is already allocated")
+		return portTaken(where + ": port is already allocated; publish another one, or stop what listens there")
 	case errors.Is(err, unix.EACCES):
 		return fmt.Errorf("%s: ports below 1024 need root, or a lower net.ipv4.ip_unprivileged_port_start: %w", where, errdefs.ErrFailedPrecondition)
 	case errors.Is(err, unix.EADDRNOTAVAIL):

@@ -23,8 +23,8 @@ func TestBindErrors(t *testing.T) {
 		err  error
 		want string
 	}{
-		{web, unix.EADDRINUSE, "Bind for 0.0.0.0:80 failed: port is already allocated"},
-		{six, unix.EADDRINUSE, "Bind for [::1]:80 failed: port is already allocated"},
+		{web, unix.EADDRINUSE, "Bind for 0.0.0.0:80 failed: port is already allocated; publish another one, or stop what listens there"},
+		{six, unix.EADDRINUSE, "Bind for [::1]:80 failed: port is already allocated; publish another one, or stop what listens there"},
 		{web, unix.EACCES, "Bind for 0.0.0.0:80 failed: ports below 1024 need root"},
 		{web, unix.EADDRNOTAVAIL, "Bind for 0.0.0.0:80 failed: this machine has no such address"},
 		{web, unix.EMFILE, "Bind for 0.0.0.0:80 failed: too many open files"},
