@@ -51,16 +51,17 @@ func follow(ctx context.Context, path string, r *reader, wake <-chan struct{}, o
 // one was rotated away. It answers whether it did.
 func advance(ctx context.Context, path string, r *reader) (bool, error) {
 	if r.file == nil {
-		f, err := os.Open(path)
-		if err != nil {
-			return false, ignoreMissing(err)
+		// Nothing was there at first: all there is now is new.
+		f, err := oldest(path)
+		if err != nil || f == nil {
+			return false, err
 		}
 		r.file, r.part, r.started, r.skipping = f, nil, false, false
 	}
 	if err := r.drain(ctx); err != nil {
 		return false, err
 	}
-	next, _, err := successor(r.file, path)
+	next, err := successor(r.file, path)
 	if err != nil || next == nil {
 		return false, err
 	}

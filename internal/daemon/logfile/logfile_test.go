@@ -161,6 +161,45 @@ func TestFollow(t *testing.T) {
 	}
 }
 
+// However often the log is rotated between two looks of a follower, or while it
+// looks, it misses nothing and sees nothing twice.
+func TestFollowFastRotation(t *testing.T) {
+	const total, perFile = 8000, 40
+	path := filepath.Join(t.TempDir(), "log")
+	done := make(chan struct{})
+	failed := make(chan error, 1)
+	go func() {
+		defer close(done)
+		failed <- func() error {
+			for n := 0; n < total; n += perFile {
+				for i := n / perFile; i > 0; i-- {
+					if err := os.Rename(rotated(path, i-1), rotated(path, i)); err != nil {
+						return err
+					}
+				}
+				if err := os.WriteFile(path, []byte(lines(n, n+perFile)), 0o600); err != nil {
+					return err
+				}
+			}
+			return nil
+		}()
+	}()
+	next := 0
+	err := Read(t.Context(), path, Options{Tail: -1, Stdout: true, Stderr: true, Done: done}, func(l Line) error {
+		if want := fmt.Sprintf("line %d\n", next); string(l.Log) != want {
+			return fmt.Errorf("got %q, want %q", l.Log, want)
+		}
+		next++
+		return nil
+	})
+	if err != nil || next != total {
+		t.Errorf("%d lines of %d, %v", next, total, err)
+	}
+	if err := <-failed; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestFollowUntilAndCancel(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
 	write(t, path, line(0))

@@ -171,6 +171,12 @@ func (l *JSONLog) rotate() error {
 			return fmt.Errorf("rotate the container's log: %w", err)
 		}
 	}
+	if l.maxFile <= 1 {
+		// A new file, not an emptied one, so that who reads on notices.
+		if err := os.Remove(l.path); err != nil && !os.IsNotExist(err) {
+			return fmt.Errorf("rotate the container's log: %w", err)
+		}
+	}
 	return l.open(os.O_TRUNC)
 }
 
