@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io/fs"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/moby/moby/api/types/container"
@@ -103,13 +102,6 @@ func (c *ctr) finished(t task, dir string, exit bundle.ExitStatus) {
 	c.op.Lock()
 	defer c.op.Unlock()
 	if t != nil {
-		if exit.Reason == "" {
-			// The task protocol has no room for the reason; the bundle has.
-			var left bundle.ExitStatus
-			if err := bundle.Read(dir, bundle.Exit, &left); err == nil && left.Code == exit.Code {
-				exit.Reason = left.Reason
-			}
-		}
 		c.d.endShim(c.id, t)
 	}
 	if err := durable.RemoveAll(dir); err != nil {
@@ -143,7 +135,7 @@ func (c *ctr) settle(exit bundle.ExitStatus, again bool) {
 	again = again && wanted && !before.Removing
 	c.change(func(r *record.Container) {
 		r.State = record.State{
-			Status: container.StateExited, ExitCode: exit.Code, Error: exit.Reason, OOMKilled: outOfMemory(exit),
+			Status: container.StateExited, ExitCode: exit.Code, Error: exit.Reason, OOMKilled: exit.OutOfMemory,
 			StartedAt: r.State.StartedAt, FinishedAt: exit.ExitedAt.UTC(),
 		}
 		r.Ports = nil
@@ -153,7 +145,7 @@ func (c *ctr) settle(exit bundle.ExitStatus, again bool) {
 		}
 	})
 	ran := int(exit.ExitedAt.Sub(before.State.StartedAt).Seconds())
-	if outOfMemory(exit) {
+	if exit.OutOfMemory {
 		c.emit(events.ActionOOM, nil)
 	}
 	c.emit(events.ActionDie, map[string]string{"exitCode": strconv.Itoa(exit.Code), "execDuration": strconv.Itoa(max(ran, 0))})
@@ -166,12 +158,6 @@ func (c *ctr) settle(exit bundle.ExitStatus, again bool) {
 			c.d.log.Error("the container is not removed", "container", c.id, "error", err)
 		}
 	}
-}
-
-// outOfMemory tells whether the guest ended because its memory limit was
-// reached; the reason is all that says so.
-func outOfMemory(e bundle.ExitStatus) bool {
-	return e.Code != 0 && strings.Contains(e.Reason, "memory limit")
 }
 
 // plan starts the container again after a pause, unless someone ends the plan.

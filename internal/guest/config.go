@@ -43,6 +43,9 @@ type Result struct {
 	Code int `json:"code"`
 	// Reason is empty where the guest exited by itself; else one line.
 	Reason string `json:"reason,omitempty"`
+	// OutOfMemory tells that the guest ended at its memory limit; Reason says
+	// so too.
+	OutOfMemory bool `json:"outOfMemory,omitempty"`
 	// Stale tells that the guest could not be started because the engine
 	// refuses the compiled code, which must be made anew.
 	Stale bool `json:"stale,omitempty"`

@@ -58,7 +58,7 @@ func Run(ctx context.Context, cfg Config, ready func() error) Result {
 	_, err = g.instance.Call(ctx, cfg.function())
 	res := ended(err)
 	if res.Code != 0 && g.memoryFull() {
-		res.Reason = join(res.Reason, g.limitReached())
+		res.OutOfMemory, res.Reason = true, join(res.Reason, g.limitReached())
 		fmt.Fprintln(os.Stderr, "wherry: "+g.limitReached())
 	}
 	// The kernel gives back what the process holds, faster than calls would.

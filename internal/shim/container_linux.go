@@ -184,10 +184,10 @@ func (c *container) watch() {
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.exit = bundle.ExitStatus{Code: res.Code, Reason: res.Reason, ExitedAt: at.UTC()}
+	c.exit = bundle.ExitStatus{Code: res.Code, Reason: res.Reason, OutOfMemory: res.OutOfMemory, ExitedAt: at.UTC()}
 	if c.proc.Status().Signal == unix.SIGKILL {
 		if c.killed != 0 {
-			c.exit.Code, c.exit.Reason = 128+int(c.killed), ""
+			c.exit.Code, c.exit.Reason, c.exit.OutOfMemory = 128+int(c.killed), "", false
 		} else {
 			c.exit.Reason = "killed by SIGKILL from outside: by the kernel for lack of memory, or by another program"
 		}

@@ -28,6 +28,8 @@ type ExitStatus struct {
 	// Reason is empty after a clean exit; else one line, such as a trap's.
 	Reason   string    `json:"reason"`
 	ExitedAt time.Time `json:"exitedAt"`
+	// OutOfMemory tells that the guest ended at its memory limit.
+	OutOfMemory bool `json:"outOfMemory,omitempty"`
 }
 
 // Compile says what is being compiled.

@@ -137,7 +137,7 @@ func withReason(dir string, code uint32, at time.Time) bundle.ExitStatus {
 	st := bundle.ExitStatus{Code: int(code), ExitedAt: at}
 	var file bundle.ExitStatus
 	if bundle.Read(dir, bundle.Exit, &file) == nil && file.Code == st.Code {
-		st.Reason = file.Reason
+		st.Reason, st.OutOfMemory = file.Reason, file.OutOfMemory
 	}
 	return st
 }

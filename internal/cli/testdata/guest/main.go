@@ -48,6 +48,25 @@ func main() {
 			os.Exit(1)
 		}
 		fmt.Println(string(b))
+	case "grow":
+		var keep [][]byte
+		for {
+			keep = append(keep, make([]byte, 1<<20))
+		}
+	case "await": // FILE CODE: ends when the file is there
+		fmt.Println("waiting")
+		for {
+			if _, err := os.Stat(rest[0]); err == nil {
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		fmt.Println("found")
+		code, err := strconv.Atoi(rest[1])
+		if err != nil {
+			panic(err)
+		}
+		os.Exit(code)
 	case "sleep":
 		fmt.Println("sleeping")
 		time.Sleep(time.Hour)
