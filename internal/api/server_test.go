@@ -140,6 +140,7 @@ func TestBadRequests(t *testing.T) {
 		{"POST /images/x/tag", "", "repo"},
 		{"GET /images/get", "", "names"},
 		{"GET /events?since=5&until=3", "", "before"},
+		{"GET /events?filters=%7B%22colour%22:%5B%22red%22%5D%7D", "", "invalid filter"},
 		{"GET /system/df?type=cat", "", "unknown object"},
 		{"GET /networks?filters=%7B%22colour%22:%5B%22red%22%5D%7D", "", "invalid filter"},
 	} {

@@ -14,6 +14,8 @@ import (
 	"github.com/moby/moby/api/types/registry"
 	"github.com/moby/moby/api/types/system"
 	"github.com/moby/moby/api/types/volume"
+
+	"wherry/internal/daemon/event"
 )
 
 func (s *Server) systemRoutes() []route {
@@ -82,17 +84,17 @@ func (s *Server) auth(w http.ResponseWriter, r *http.Request, _ vars) error {
 	return writeJSON(w, http.StatusOK, res)
 }
 
-// event is a message with the fields that API versions before 1.52 repeat at
+// message is an event with the fields that API versions before 1.52 repeat at
 // the top, where docker-py and others look.
-type event struct {
+type message struct {
 	Status string `json:"status,omitempty"`
 	ID     string `json:"id,omitempty"`
 	From   string `json:"from,omitempty"`
 	events.Message
 }
 
-func legacyEvent(m events.Message) event {
-	e := event{Message: m}
+func legacyEvent(m events.Message) message {
+	e := message{Message: m}
 	switch m.Type {
 	case events.ContainerEventType, events.ImageEventType:
 		e.Status, e.ID = string(m.Action), m.Actor.ID
@@ -118,6 +120,9 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request, _ vars) error {
 	f, err := filters(r)
 	if err != nil {
 		return err
+	}
+	if _, err := event.Matcher(f); err != nil {
+		return err // while the answer can still be a refusal
 	}
 	out := newStream(w, "application/json")
 	if err := out.begin(); err != nil {

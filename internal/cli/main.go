@@ -51,6 +51,7 @@ func Main(args []string) int {
 func run(ctx context.Context, engine *engine, args []string, streams ...command.CLIOption) error {
 	version.PlatformName = "Wherry"
 	version.Version = buildinfo.Version
+	version.GitCommit, version.BuildTime = buildinfo.Commit, buildinfo.Time
 	docker, err := command.NewDockerCli(append(streams, command.WithBaseContext(ctx))...)
 	if err != nil {
 		return err

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"archive/tar"
 	"bytes"
 	"io"
 	"strings"
@@ -56,25 +55,6 @@ var listener = func() []byte {
 		"\x01\x04\x01\x60\x00\x00" + // type 0: () -> ()
 		"\x02" + string([]byte{byte(len(imports))}) + imports)
 }()
-
-func tarOf(t *testing.T, files ...any) []byte {
-	t.Helper()
-	var b bytes.Buffer
-	w := tar.NewWriter(&b)
-	for i := 0; i < len(files); i += 2 {
-		data := files[i+1].([]byte)
-		if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: files[i].(string), Size: int64(len(data)), Mode: 0o644}); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := w.Write(data); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
-}
 
 func TestSummary(t *testing.T) {
 	id := "sha256:0d7e968334cf" + strings.Repeat("0", 52)

@@ -42,7 +42,7 @@ func (d *Daemon) ImageBuild(ctx context.Context, o BuildOptions, tar io.Reader, 
 		return diskWords("build", err)
 	}
 	for _, n := range res.Names {
-		d.imageEvent(events.ActionTag, res.ID.String(), n)
+		d.imageEvent(events.ActionTag, res.ID.String(), familiar(store.Image{Name: n}, n))
 	}
 	return nil
 }

@@ -45,7 +45,9 @@ func TestListFilters(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	two := create(t, d, "two", &container.HostConfig{NetworkMode: "none"})
+	two := create(t, d, "two", &container.HostConfig{
+		NetworkMode: "none", PortBindings: network.PortMap{network.MustParsePort("53/udp"): {{HostPort: "0"}}},
+	})
 	start(t, d, one.ID)
 	d.containers[one.ID].change(func(r *record.Container) {
 		r.Ports = spec.Published([]bundle.Port{{Proto: "tcp", HostPort: 8080, ContainerPort: 80}})
@@ -74,9 +76,11 @@ func TestListFilters(t *testing.T) {
 		{Filters{"network": {"bridge"}}, "three one"},
 		{Filters{"volume": {"data"}}, "one"},
 		{Filters{"volume": {"/data"}}, "one"},
-		{Filters{"publish": {"8080"}}, "one"},
-		{Filters{"publish": {"8000-9000/tcp"}}, "one"},
-		{Filters{"publish": {"8080/udp"}}, ""},
+		{Filters{"publish": {"80"}}, "one"},
+		{Filters{"publish": {"70-90/tcp"}}, "one"},
+		{Filters{"publish": {"80/udp"}}, ""},
+		{Filters{"publish": {"8080"}}, ""}, // the host's side
+		{Filters{"publish": {"53/udp"}}, "two"},
 		{Filters{"expose": {"80"}}, "one"},
 		{Filters{"since": {"one"}}, "three two"},
 		{Filters{"before": {"three"}}, "two one"},

@@ -195,15 +195,21 @@ func within(ranges []network.PortRange, port uint16, proto network.IPProtocol) b
 	})
 }
 
-// publishTest matches the host's side of published ports, as they are bound.
+// publishTest matches the container's side of published ports, whatever ports
+// of the host they got, as Docker does.
 func publishTest(f Filters) (func(record.Container) bool, error) {
 	ranges, err := portRanges("publish", f["publish"])
 	if err != nil || ranges == nil {
 		return nil, err
 	}
 	return func(r record.Container) bool {
-		return slices.ContainsFunc(portSummaries(r), func(p container.PortSummary) bool {
-			return p.PublicPort != 0 && within(ranges, p.PublicPort, network.IPProtocol(p.Type))
+		for p, bindings := range r.HostConfig.PortBindings {
+			if len(bindings) > 0 && within(ranges, p.Num(), p.Proto()) {
+				return true
+			}
+		}
+		return slices.ContainsFunc(portSummaries(r), func(p container.PortSummary) bool { // -P
+			return p.PublicPort != 0 && within(ranges, p.PrivatePort, network.IPProtocol(p.Type))
 		})
 	}, nil
 }

@@ -174,8 +174,14 @@ func TestRemove(t *testing.T) {
 	if users, err := s.Holds(ctx); err != nil || len(users) != 1 || users[0] != "container" {
 		t.Errorf("holds = %v, %v", users, err)
 	}
+	if u, err := s.DiskUsage(ctx); err != nil || u.Trees == 0 || u.Reclaimable > u.Content {
+		t.Errorf("usage of a held image = %+v, %v: its tree can't be reclaimed", u, err)
+	}
 	if err := s.Release(ctx, "container"); err != nil {
 		t.Fatal(err)
+	}
+	if u, err := s.DiskUsage(ctx); err != nil || u.Reclaimable != u.Content+u.Trees {
+		t.Errorf("usage of an image that nothing holds = %+v, %v: all can be reclaimed", u, err)
 	}
 	if err := s.Collect(ctx); err != nil {
 		t.Fatal(err)

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"slices"
@@ -50,8 +51,8 @@ func (s *Store) History(ctx context.Context, ref, platform string) ([]imagetypes
 // Usage is what the store takes on the disk, in bytes.
 type Usage struct {
 	Images []ImageUsage
-	// Content is all blobs, Trees all flattened images, Reclaimable what a
-	// prune of everything that nothing holds would free of the content.
+	// Content is all blobs, Trees all flattened images, Reclaimable what of
+	// both a prune of everything that nothing holds would free.
 	Content, Trees, Reclaimable int64
 }
 
@@ -100,11 +101,38 @@ func (s *Store) DiskUsage(ctx context.Context) (Usage, error) {
 	if u.Trees, err = dirSize(s.path("trees")); err != nil {
 		return u, err
 	}
-	u.Reclaimable = u.Content
+	treesKept, err := s.heldTrees(ctx)
+	if err != nil {
+		return u, err
+	}
+	u.Reclaimable = u.Content + u.Trees - treesKept
 	for _, size := range kept {
 		u.Reclaimable -= size
 	}
 	return u, nil
+}
+
+// heldTrees sums up the trees that holds need.
+func (s *Store) heldTrees(ctx context.Context) (int64, error) {
+	ls, err := s.leases.List(ctx, fmt.Sprintf("labels.%q", labelTree))
+	if err != nil {
+		return 0, err
+	}
+	var n int64
+	seen := map[string]bool{}
+	for _, l := range ls {
+		key := l.Labels[labelTree]
+		if seen[key] {
+			continue
+		}
+		seen[key] = true
+		size, err := dirSize(s.path("trees", key))
+		if err != nil {
+			return 0, err
+		}
+		n += size
+	}
+	return n, nil
 }
 
 // parts are an image's blobs and their sizes.
