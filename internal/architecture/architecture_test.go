@@ -84,7 +84,7 @@ var may = map[string][]string{
 	"test":                       {"internal/testutil", "examples"},
 	"internal/wasi/preview1":     {"internal/engine", "internal/wasi/host"},
 	"internal/wasi/host/tree":    {},
-	"internal/wasi/host/socket":  {},
+	"internal/wasi/host/socket":  {"internal/wasi/host"},
 	"internal/engine/wasmtime":   {"internal/engine"},
 	"internal/engine/wazero":     {"internal/engine"},
 }

@@ -9,6 +9,8 @@ import (
 
 	"golang.org/x/net/dns/dnsmessage"
 	"golang.org/x/sys/unix"
+
+	"wherry/internal/wasi/host"
 )
 
 // dnsTimeout is how long one server has for one reply.
@@ -109,7 +111,7 @@ func (c conn) write(b []byte) error {
 }
 
 func (c conn) wait(events int16) error {
-	n, err := poll([]unix.PollFd{{Fd: int32(c.fd), Events: events}}, max(time.Until(c.deadline), 0))
+	n, err := host.Poll([]unix.PollFd{{Fd: int32(c.fd), Events: events}}, max(time.Until(c.deadline), 0))
 	if err == nil && n == 0 {
 		err = ErrTryAgain
 	}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"wherry/internal/wasi/host"
 )
 
 // TestOutside connects to a service in private and in host mode.
@@ -90,7 +92,7 @@ func exchangeAll(t *testing.T, s *Socket, payload []byte) (back []byte) {
 
 func pollFor(t *testing.T, s *Socket, events int16) {
 	t.Helper()
-	n, err := poll([]unix.PollFd{{Fd: int32(s.PollFD()), Events: events}}, 20*time.Second)
+	n, err := host.Poll([]unix.PollFd{{Fd: int32(s.PollFD()), Events: events}}, 20*time.Second)
 	if err != nil || n != 1 {
 		t.Fatalf("poll: %d, %v", n, err)
 	}

@@ -7,6 +7,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"wherry/internal/wasi/host"
 )
 
 // Received is what Receive tells beside the bytes.
@@ -40,7 +42,7 @@ func (s *Socket) Receive(v []unix.Iovec, peek, all bool) (Received, error) {
 		case err == unix.EAGAIN && !s.NonBlock:
 			err = s.wait(unix.POLLIN)
 		case err == nil && all && n > 0:
-			v = advance(v, n)
+			v = host.Advance(v, n)
 		case err == nil:
 			return got, nil
 		}
@@ -131,7 +133,7 @@ func scatter(v []unix.Iovec, data []byte) int {
 
 // gather copies buffers into one.
 func gather(v []unix.Iovec) []byte {
-	out := make([]byte, 0, total(v))
+	out := make([]byte, 0, host.Total(v))
 	for i := range v {
 		out = append(out, unsafe.Slice(v[i].Base, int(v[i].Len))...)
 	}

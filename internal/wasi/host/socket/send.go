@@ -6,6 +6,8 @@ import (
 	"net/netip"
 
 	"golang.org/x/sys/unix"
+
+	"wherry/internal/wasi/host"
 )
 
 // maxAsked bounds how many outside addresses a datagram socket remembers; the
@@ -26,7 +28,7 @@ func (s *Socket) Send(v []unix.Iovec, to netip.AddrPort) (int, error) {
 	for {
 		n, _, err := sysMessage(unix.SYS_SENDMSG, s.fd, v, nil, unix.MSG_DONTWAIT)
 		done += n
-		v = advance(v, n)
+		v = host.Advance(v, n)
 		if err == unix.EAGAIN && !s.NonBlock {
 			err = s.wait(unix.POLLOUT)
 		} else if err == nil && (len(v) == 0 || s.NonBlock) {
@@ -102,7 +104,7 @@ func (s *Socket) sendOutside(v []unix.Iovec, to netip.AddrPort, connected bool) 
 // lost where nobody is bound or too many wait already; a connected sender
 // learns of the former.
 func (s *Socket) sendInside(v []unix.Iovec, to netip.AddrPort, viaPeer bool) (int, error) {
-	size := total(v)
+	size := host.Total(v)
 	if size > maxGramSize {
 		return 0, unix.EMSGSIZE
 	}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"wherry/internal/wasi/host"
 )
 
 // Socket is a socket of a guest.
@@ -110,10 +112,10 @@ func (s *Socket) wait(events int16) error {
 		timeout = s.sndTimeout
 	}
 	if timeout == 0 {
-		timeout = forever
+		timeout = host.Forever
 	}
 	fds := [1]unix.PollFd{{Fd: int32(s.PollFD()), Events: events}}
-	n, err := poll(fds[:], timeout)
+	n, err := host.Poll(fds[:], timeout)
 	if err == nil && n == 0 {
 		err = unix.EAGAIN
 	}
