@@ -19,8 +19,6 @@ import (
 	"wherry/examples/stream"
 )
 
-const greeting = "Hello from wasi/wasm\n"
-
 // get sends n GET requests over conns connections, each connection kept or
 // made anew for every request, and fails the test at the first reply that is
 // not the greeting.
@@ -57,22 +55,6 @@ func get(t *testing.T, addr string, n, conns int, keep bool) {
 		t.Errorf("%d of %d connections failed", failed, conns)
 	}
 	t.Logf("%d requests over %d connections, kept %v: %.0f a second", n, conns, keep, float64(n)/time.Since(begin).Seconds())
-}
-
-func getOne(client *http.Client, addr string) error {
-	resp, err := client.Get("http://" + addr + "/")
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return err
-	}
-	if resp.StatusCode != http.StatusOK || string(body) != greeting {
-		return fmt.Errorf("GET /: status %d, body %q", resp.StatusCode, body)
-	}
-	return nil
 }
 
 // hold opens n connections that say nothing, shows that the server still
