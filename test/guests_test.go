@@ -120,8 +120,11 @@ func testSystemFiles(t *testing.T, g *guests) {
 	// guest writes in its place is the guest's own.
 	const path = "/etc/ssl/certs/ca-certificates.crt"
 	host, err := os.ReadFile(path)
-	if err != nil {
+	if err != nil && os.Getenv("CI") != "true" {
 		t.Skip("this machine has no CA bundle: apt-get install ca-certificates")
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 	if out, stderr, code := g.probe(nil, "probe", "cat", path); code != 0 || out != string(host) {
 		t.Errorf("CA bundle: exit code %d, %d bytes, want %d %s", code, len(out), len(host), stderr)
