@@ -157,6 +157,8 @@ func (d *Daemon) imageUsage(ctx context.Context, verbose bool) (*image.DiskUsage
 		}
 		if verbose {
 			s := d.imageSummary(i.Image, false)
+			// Clients sum up the parts and compare with the whole.
+			s.Size += i.Tree
 			s.SharedSize = i.Shared
 			u.Items = append(u.Items, s)
 		}

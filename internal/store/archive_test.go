@@ -153,6 +153,9 @@ func TestRemove(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if u, err := s.DiskUsage(ctx); err != nil || len(u.Images) != 1 || u.Images[0].Tree == 0 || u.Images[0].Tree != u.Trees || u.Images[0].Shared != 0 {
+		t.Errorf("usage of one image = %+v, %v", u, err)
+	}
 	out, err := s.Remove(ctx, "a", false, false)
 	if err != nil || len(out) != 1 || out[0].Untagged != "a:latest" {
 		t.Errorf("remove of a name: %+v, %v", out, err)

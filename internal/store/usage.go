@@ -59,7 +59,9 @@ type Usage struct {
 // ImageUsage is one image's part.
 type ImageUsage struct {
 	Image Image
-	// Shared is the part of Image.Size that other images have too.
+	// Tree is the size of its flattened tree, 0 if that isn't made.
+	Tree int64
+	// Shared is the part of Image.Size and Tree that other images have too.
 	Shared int64
 	// Held tells that a container uses it.
 	Held bool
@@ -77,8 +79,9 @@ func (s *Store) DiskUsage(ctx context.Context) (Usage, error) {
 	if err != nil {
 		return u, err
 	}
-	uses, kept := map[digest.Digest]int{}, map[digest.Digest]int64{}
+	uses, kept, trees := map[digest.Digest]int{}, map[digest.Digest]int64{}, map[string]int{}
 	for _, img := range list {
+		trees[treeKey(img.Format)]++
 		for d, size := range parts(img) {
 			uses[d]++
 			if held[img.ID] {
@@ -91,6 +94,15 @@ func (s *Store) DiskUsage(ctx context.Context) (Usage, error) {
 		for d, size := range parts(img) {
 			if uses[d] > 1 {
 				iu.Shared += size
+			}
+		}
+		if img.Broken == nil {
+			key := treeKey(img.Format)
+			if iu.Tree, err = dirSize(s.path("trees", key)); err != nil {
+				return u, err
+			}
+			if trees[key] > 1 {
+				iu.Shared += iu.Tree
 			}
 		}
 		u.Images = append(u.Images, iu)
