@@ -36,6 +36,11 @@ func readSpec(dir string) (*spec, error) {
 	if s.Process == nil || len(s.Process.Args) == 0 {
 		return nil, fmt.Errorf("%s has no process.args: %w", path, errdefs.ErrInvalidArgument)
 	}
+	for name, value := range s.Annotations {
+		if err := bundle.CheckAnnotation(name, value); err != nil {
+			return nil, fmt.Errorf("%w: %w", err, errdefs.ErrInvalidArgument)
+		}
+	}
 	if s.Root != nil {
 		s.root = s.Root.Path
 		if s.root != "" && !filepath.IsAbs(s.root) {

@@ -23,6 +23,9 @@ func annotate(c *record.Container, p Places) (map[string]string, error) {
 		if strings.HasPrefix(k, "dev.wherry.") {
 			return nil, fault.Invalid("annotation %s: names that begin with dev.wherry. are the engine's own", k)
 		}
+		if err := bundle.CheckAnnotation(k, v); err != nil {
+			return nil, fault.Invalid("%w", err)
+		}
 		a[k] = v
 	}
 	set := func(key, value string) {

@@ -65,9 +65,11 @@ func TestNew(t *testing.T) {
 
 func TestRefusedAnnotations(t *testing.T) {
 	for name, edit := range map[string]func(*record.Container){
-		"begin with dev.wherry.": func(c *record.Container) { c.HostConfig.Annotations = map[string]string{"dev.wherry.upper": "/etc"} },
-		"host-gateway":           func(c *record.Container) { c.HostConfig.ExtraHosts = []string{"host.docker.internal:host-gateway"} },
-		"want NAME:ADDRESS":      func(c *record.Container) { c.HostConfig.ExtraHosts = []string{"db"} },
+		"begin with dev.wherry.":        func(c *record.Container) { c.HostConfig.Annotations = map[string]string{"dev.wherry.upper": "/etc"} },
+		"wherry.listen must be preopen": func(c *record.Container) { c.HostConfig.Annotations = map[string]string{"wherry.listen": "socket"} },
+		"wherry.lisen is unknown":       func(c *record.Container) { c.HostConfig.Annotations = map[string]string{"wherry.lisen": "preopen"} },
+		"host-gateway":                  func(c *record.Container) { c.HostConfig.ExtraHosts = []string{"host.docker.internal:host-gateway"} },
+		"want NAME:ADDRESS":             func(c *record.Container) { c.HostConfig.ExtraHosts = []string{"db"} },
 	} {
 		c := box()
 		edit(c)

@@ -6,6 +6,11 @@
 // what the engine does with what it reads.
 package bundle
 
+import (
+	"fmt"
+	"strings"
+)
+
 // Files in a bundle, by name.
 const (
 	// Config is the OCI runtime specification, written before the shim starts.
@@ -81,3 +86,15 @@ const (
 	StdinOnce = "once"
 	Preopen   = "preopen"
 )
+
+// CheckAnnotation refuses a user's own annotation that begins with "wherry."
+// and means nothing.
+func CheckAnnotation(name, value string) error {
+	switch {
+	case name == Listen && value != Preopen:
+		return fmt.Errorf("annotation %s must be %s, it is %q; leave it out for a program that opens its sockets itself", Listen, Preopen, value)
+	case name != Listen && strings.HasPrefix(name, "wherry."):
+		return fmt.Errorf("annotation %s is unknown; of those that begin with wherry. there is %s=%s", name, Listen, Preopen)
+	}
+	return nil
+}
