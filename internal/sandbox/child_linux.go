@@ -61,12 +61,7 @@ func StartChild(cmd *exec.Cmd) (*Child, error) {
 			started <- err
 			return
 		}
-		c.pid = cmd.Process.Pid
-		// The pid is the child's until wait has collected it. Asking clone for
-		// the pidfd instead fails under qemu's user mode.
-		if fd, err := unix.PidfdOpen(c.pid, 0); err == nil {
-			c.pidfd = fd
-		}
+		c.open(cmd.Process.Pid)
 		cmd.Process.Release()
 		started <- nil
 		c.wait()
@@ -75,6 +70,23 @@ func StartChild(cmd *exec.Cmd) (*Child, error) {
 		return nil, err
 	}
 	return c, nil
+}
+
+// adoptChild is StartChild for a child that this program has already.
+func adoptChild(pid int) *Child {
+	c := &Child{done: make(chan struct{}), pidfd: -1}
+	c.open(pid)
+	onOwnThread(c.wait)
+	return c
+}
+
+// open notes the pid, which is the child's until wait has collected it. Asking
+// clone for the pidfd instead fails under qemu's user mode.
+func (c *Child) open(pid int) {
+	c.pid = pid
+	if fd, err := unix.PidfdOpen(pid, 0); err == nil {
+		c.pidfd = fd
+	}
 }
 
 // onOwnThread runs f on a thread that is f's alone and ends with it. It is not

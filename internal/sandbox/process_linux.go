@@ -77,6 +77,19 @@ func Prepare(name string) (*Standby, error) {
 	return &Standby{child, ours}, nil
 }
 
+// Adopt takes over a child of this program that was made as Prepare makes
+// them, by the program's first thread, and the control socket to it.
+func Adopt(pid int, control *os.File) (*Standby, error) {
+	defer control.Close()
+	child := adoptChild(pid)
+	c, err := net.FileConn(control)
+	if err != nil {
+		_ = child.Signal(syscall.SIGKILL)
+		return nil, fmt.Errorf("take over the control socket: %w", err)
+	}
+	return &Standby{child, c.(*net.UnixConn)}, nil
+}
+
 // Discard ends a standby that is not used.
 func (s *Standby) Discard() {
 	// Where it has ended already that is as well.

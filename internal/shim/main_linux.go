@@ -1,7 +1,6 @@
 package shim
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -43,11 +42,7 @@ func run(args []string, stdout io.Writer) error {
 	}
 	switch o.action {
 	case "start":
-		params, err := start(o)
-		if err != nil {
-			return err
-		}
-		return json.NewEncoder(stdout).Encode(params)
+		return start(o, stdout)
 	case "delete":
 		st, err := remove(o)
 		if err != nil {

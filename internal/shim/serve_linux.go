@@ -15,19 +15,26 @@ import (
 	"golang.org/x/sys/unix"
 
 	"wherry/internal/sandbox"
+	"wherry/internal/shim/early"
 )
 
 // socketFD is the listening socket that the start action hands down.
 const socketFD = 3
 
-// stackBytes is the size of the threads' stacks in container processes, on
-// which guests run. With less, a guest's stack overflow is a crash of the
-// process in place of a trap.
-const stackBytes = 8 << 20
-
-// serve serves the task API until everything in it is deleted and Shutdown is
-// called, or a signal asks for the end.
+// serve is serveOn for the socket that the start action handed down.
 func serve(o options) error {
+	f := os.NewFile(socketFD, "shim socket")
+	l, err := net.FileListener(f)
+	f.Close()
+	if err != nil {
+		return fmt.Errorf("take over the shim's socket: %w", err)
+	}
+	return serveOn(o, l)
+}
+
+// serveOn serves the task API until everything in it is deleted and Shutdown
+// is called, or a signal asks for the end.
+func serveOn(o options, l net.Listener) error {
 	sandbox.Name("containerd-shim")
 	debug.SetGCPercent(40)
 	log, closeLog, err := openLog(o)
@@ -43,12 +50,6 @@ func serve(o options) error {
 		}
 	}()
 
-	f := os.NewFile(socketFD, "shim socket")
-	l, err := net.FileListener(f)
-	f.Close()
-	if err != nil {
-		return fmt.Errorf("take over the shim's socket: %w", err)
-	}
 	address := l.Addr().String()
 	defer os.Remove(address)
 
@@ -98,7 +99,7 @@ func raiseStack(log *slog.Logger) {
 	var l unix.Rlimit
 	err := unix.Getrlimit(unix.RLIMIT_STACK, &l)
 	if err == nil {
-		l.Cur = min(stackBytes, l.Max)
+		l.Cur = min(early.StackBytes, l.Max)
 		err = unix.Setrlimit(unix.RLIMIT_STACK, &l)
 	}
 	if err != nil {

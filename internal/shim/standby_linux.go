@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"wherry/internal/sandbox"
+	"wherry/internal/shim/early"
 )
 
 // standby makes a container process while the shim itself gets ready: its
@@ -14,7 +15,7 @@ func standby(id string, log *slog.Logger) func(id string) *sandbox.Standby {
 	made := make(chan *sandbox.Standby, 1)
 	go func() {
 		defer close(made)
-		s, err := sandbox.Prepare(id)
+		s, err := makeStandby(id)
 		if err != nil {
 			// Create makes its own then, and tells what is wrong.
 			log.Warn("make a container process in advance", "error", err)
@@ -29,4 +30,12 @@ func standby(id string, log *slog.Logger) func(id string) *sandbox.Standby {
 		}
 		return s
 	}
+}
+
+// makeStandby takes the process that was begun beside this one, or makes one.
+func makeStandby(id string) (*sandbox.Standby, error) {
+	if pid, control, ok := early.Standby(); ok {
+		return sandbox.Adopt(pid, control)
+	}
+	return sandbox.Prepare(id)
 }

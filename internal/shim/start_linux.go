@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -16,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"wherry/internal/shim/bundle"
+	"wherry/internal/shim/early"
 )
 
 // bootstrap is the start action's answer. containerd 1.7 takes version 2 at
@@ -27,36 +30,80 @@ type bootstrap struct {
 }
 
 // start makes the serving shim of the bundle in the working directory, or
-// finds the one that already serves its pod, and gives its address.
-func start(o options) (_ bootstrap, err error) {
+// finds the one that already serves its pod, and prints its address. The
+// serving one is this process where it was split before, another one else.
+func start(o options, stdout io.Writer) error {
+	params, l, err := claim(o)
+	if err != nil {
+		return err
+	}
+	if l == nil {
+		return json.NewEncoder(stdout).Encode(params)
+	}
+	defer l.Close()
+	if early.Split() {
+		err = json.NewEncoder(stdout).Encode(params)
+	} else if err = spawn(o, l); err == nil {
+		return json.NewEncoder(stdout).Encode(params)
+	}
+	if err == nil {
+		err = detach()
+	}
+	if err != nil {
+		os.Remove(l.Addr().String())
+		return err
+	}
+	early.Release()
+	runtime.GOMAXPROCS(min(2, runtime.NumCPU()))
+	return serveOn(o, l)
+}
+
+// claim makes the socket of the bundle's shim; the listener is nil where a
+// living shim of the pod has it.
+func claim(o options) (bootstrap, *net.UnixListener, error) {
 	group, err := grouping(o.id)
 	if err != nil {
-		return bootstrap{}, err
+		return bootstrap{}, nil, err
 	}
 	path := socketPath(o, group)
 	params := bootstrap{Version: 2, Address: "unix://" + path, Protocol: "ttrpc"}
 	l, err := listen(path)
-	if errors.Is(err, unix.EADDRINUSE) {
-		return params, bundle.WriteFile(".", bundle.Address, []byte(params.Address))
+	if err != nil && !errors.Is(err, unix.EADDRINUSE) {
+		return params, nil, err
 	}
-	if err != nil {
-		return params, err
-	}
-	defer l.Close()
-	defer func() {
-		if err != nil {
+	if err := bundle.WriteFile(".", bundle.Address, []byte(params.Address)); err != nil {
+		if l != nil {
+			l.Close()
 			os.Remove(path)
 		}
-	}()
-	if err := bundle.WriteFile(".", bundle.Address, []byte(params.Address)); err != nil {
-		return params, err
+		return params, nil, err
 	}
+	return params, l, nil
+}
+
+// detach gives up the streams of whoever asked for the start, who reads them
+// to their end.
+func detach() error {
+	null, err := unix.Open(os.DevNull, unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("open %s: %w", os.DevNull, err)
+	}
+	defer unix.Close(null)
+	for fd := range 3 {
+		if err := unix.Dup3(null, fd, 0); err != nil {
+			return fmt.Errorf("give up stream %d: %w", fd, err)
+		}
+	}
+	return nil
+}
+
+// spawn runs this program once more, to serve.
+func spawn(o options, l *net.UnixListener) error {
 	f, err := l.File()
 	if err != nil {
-		return params, err
+		return err
 	}
 	defer f.Close()
-
 	args := []string{os.Args[0], "-namespace", o.namespace, "-id", o.id, "-address", o.address}
 	if o.debug {
 		args = append(args, "-debug")
@@ -69,9 +116,10 @@ func start(o options) (_ bootstrap, err error) {
 		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
 	}
 	if err := cmd.Start(); err != nil {
-		return params, fmt.Errorf("start the shim: %w", err)
+		os.Remove(l.Addr().String())
+		return fmt.Errorf("start the shim: %w", err)
 	}
-	return params, cmd.Process.Release()
+	return cmd.Process.Release()
 }
 
 // grouping is the id under which containers share a shim: their pod's, or the
