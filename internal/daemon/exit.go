@@ -104,15 +104,16 @@ func (c *ctr) finished(t task, dir string, exit bundle.ExitStatus) {
 	if t != nil {
 		c.d.endShim(c.id, t)
 	}
-	if err := durable.RemoveAll(dir); err != nil {
-		c.d.log.Warn("a bundle is not removed", "bundle", dir, "error", err)
-	}
 	c.mu.Lock()
 	c.task = nil
 	ended := c.ended
 	c.ended = nil
 	c.mu.Unlock()
 	c.settle(exit, true)
+	// Only now: until the record had it, the exit status was there alone.
+	if err := durable.RemoveAll(dir); err != nil {
+		c.d.log.Warn("a bundle is not removed", "bundle", dir, "error", err)
+	}
 	if ended != nil {
 		close(ended)
 	}
@@ -133,7 +134,9 @@ func (c *ctr) settle(exit bundle.ExitStatus, again bool) {
 	})
 	c.mu.Unlock()
 	again = again && wanted && !before.Removing
+	remove := !again && before.HostConfig.AutoRemove && !before.Removing && !keep
 	c.change(func(r *record.Container) {
+		r.Removing = r.Removing || remove
 		r.State = record.State{
 			Status: container.StateExited, ExitCode: exit.Code, Error: exit.Reason, OOMKilled: exit.OutOfMemory,
 			StartedAt: r.State.StartedAt, FinishedAt: exit.ExitedAt.UTC(),
@@ -153,7 +156,7 @@ func (c *ctr) settle(exit bundle.ExitStatus, again bool) {
 	switch {
 	case again:
 		c.plan(pause)
-	case before.HostConfig.AutoRemove && !before.Removing && !keep:
+	case remove:
 		if err := c.removeLocked(true); err != nil {
 			c.d.log.Error("the container is not removed", "container", c.id, "error", err)
 		}

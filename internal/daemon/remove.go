@@ -78,10 +78,13 @@ func (c *ctr) removeLocked(volumes bool) error {
 		return nil
 	}
 	c.cancelPlan()
+	marked := c.rec.Removing
 	c.mu.Unlock()
 	// Should the removal be cut short, the next start of the daemon ends it.
-	if err := c.tryChange(func(r *record.Container) { r.Removing = true }); err != nil && !errors.Is(err, errNoSpace) {
-		return c.removalFailed(err)
+	if !marked {
+		if err := c.tryChange(func(r *record.Container) { r.Removing = true }); err != nil && !errors.Is(err, errNoSpace) {
+			return c.removalFailed(err)
+		}
 	}
 	if err := c.d.records.Remove(c.id); err != nil {
 		return c.removalFailed(err)
