@@ -69,7 +69,8 @@ type DefaultFile struct {
 	// Data is the content.
 	Data []byte `json:"data,omitempty"`
 	// Source, where set, is an absolute host path whose content is used in
-	// place of Data, read-only.
+	// place of Data. Such a file can't be opened for writing (EROFS); it can be
+	// removed, renamed, or replaced by another.
 	Source string `json:"source,omitempty"`
 	// Mode is the permission bits; 0 means 0644.
 	Mode uint32 `json:"mode,omitempty"`

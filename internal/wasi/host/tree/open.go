@@ -145,7 +145,7 @@ func (r *found) openFile(o *OpenFlags) (Node, error) {
 	if e.at == inMount {
 		m = e.g.mnt
 	}
-	if write && m.ro {
+	if write && (m.ro || e.at == inDefault && e.g.def.dir >= 0) {
 		return nil, unix.EROFS
 	}
 	if write && (e.at == inLower || e.at == inDefault) {
