@@ -5,6 +5,7 @@ package preview1
 import (
 	"encoding/binary"
 	"os"
+	"runtime"
 	"testing"
 	"time"
 
@@ -59,6 +60,9 @@ func (g *guest) pollOneoff(subs ...[]byte) []event {
 }
 
 func TestPollClocks(t *testing.T) {
+	// A guest stays on one thread, and clock 3 is that thread's.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	g := newGuest(t, Config{}, socket.Config{})
 	const wait = uint64(5 * time.Millisecond)
 	for id := range uint32(4) {
