@@ -38,9 +38,7 @@ func TestServersUnderLoad(t *testing.T) {
 				t.Run("kept", func(t *testing.T) { get(t, addr, requests, 64, true) })
 				t.Run("fresh", func(t *testing.T) { get(t, addr, requests, 64, false) })
 				t.Run("idle", func(t *testing.T) { hold(t, addr, 500) })
-				if guest != "preopened" { // which serves the greeting alone
-					t.Run("bytes", func(t *testing.T) { transfer(t, addr, 100_000_000) })
-				}
+				t.Run("bytes", func(t *testing.T) { transfer(t, addr, 100_000_000) })
 				if t.Failed() {
 					logs, errs, _ := e.Run("logs", id)
 					t.Logf("the guest's log:\n%s%s", logs, errs)

@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+
+	"wherry/examples/site"
 )
 
 // firstListener is the descriptor of the first listener: 0 to 2 are the
@@ -28,7 +30,5 @@ func main() {
 	}
 	f.Close()
 	fmt.Println("preopened serves")
-	log.Fatal(http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprintln(w, "Hello from wasi/wasm")
-	})))
+	log.Fatal(http.Serve(l, site.Handler()))
 }
