@@ -8,20 +8,22 @@ import (
 
 	"github.com/containerd/errdefs"
 	"github.com/moby/moby/api/types/network"
+
+	"wherry/internal/daemon"
 )
 
 // builtIn are the networks that every container may name. They live in the WASI
 // host of each container, so nothing stands behind them that could be made or
 // removed. The IDs are fixed: compose remembers them.
 var builtIn = []network.Network{
-	builtInNetwork("bridge", "private", strings.Repeat("b", 64)),
-	builtInNetwork("host", "host", strings.Repeat("a", 64)),
-	builtInNetwork("none", "null", strings.Repeat("0", 64)),
+	builtInNetwork("bridge", "private"),
+	builtInNetwork("host", "host"),
+	builtInNetwork("none", "null"),
 }
 
-func builtInNetwork(name, driver, id string) network.Network {
+func builtInNetwork(name, driver string) network.Network {
 	return network.Network{
-		Name: name, ID: id, Driver: driver, Scope: "local",
+		Name: name, ID: daemon.NetworkID(name), Driver: driver, Scope: "local",
 		IPAM:    network.IPAM{Driver: "default", Config: []network.IPAMConfig{}},
 		Options: map[string]string{}, Labels: map[string]string{},
 	}

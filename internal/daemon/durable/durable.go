@@ -8,7 +8,6 @@ package durable
 import (
 	"encoding/json"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -101,25 +100,4 @@ func Empty(dir string) error {
 		}
 	}
 	return nil
-}
-
-// RemoveAll is os.RemoveAll that also gets rid of folders whose owner took
-// away his own rights to them.
-func RemoveAll(path string) error {
-	err := os.RemoveAll(path)
-	if err == nil || !os.IsPermission(err) {
-		return err
-	}
-	walkErr := filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error {
-		if d != nil && d.IsDir() {
-			// WalkDir reports the folder before it reads it, so the rights
-			// arrive in time.
-			_ = os.Chmod(p, 0o700)
-		}
-		return nil
-	})
-	if walkErr != nil {
-		return walkErr
-	}
-	return os.RemoveAll(path)
 }

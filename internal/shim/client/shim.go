@@ -209,13 +209,6 @@ func Attach(ctx context.Context, dir string) (*net.UnixConn, error) {
 	return bundle.DialUnix(ctx, filepath.Join(dir, bundle.Attach))
 }
 
-// Compiling tells what is being compiled for a bundle; ok is false where
-// nothing is.
-func Compiling(dir string) (c bundle.Compile, ok bool) {
-	ok = bundle.Read(dir, bundle.Compiling, &c) == nil
-	return c, ok
-}
-
 // Ports are a container's published ports as they were bound.
 func Ports(dir string) (ports []bundle.Port, err error) {
 	if err := bundle.Read(dir, bundle.Ports, &ports); err != nil {

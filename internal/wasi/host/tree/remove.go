@@ -10,25 +10,35 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Remove removes an upper level with all that a guest left in it, however deep
-// it nested its folders. Nothing may have it open. What is not there is no
-// error.
-func Remove(upper string) error {
-	fd, err := unix.Open(upper, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	if err == unix.ENOENT {
-		return nil
+// Remove removes a folder, such as an upper level or a volume, with all that a
+// guest left in it, however deep it nested its folders: unlike os.RemoveAll it
+// needs no descriptor for each level. Folders without their owner's rights go
+// too. Nothing may have it open. A file is removed as well, and what is not
+// there is no error.
+func Remove(path string) error {
+	err := removeFolder(path)
+	if err == unix.EACCES {
+		if err = os.Chmod(path, 0o700); err == nil {
+			err = removeFolder(path)
+		}
 	}
-	if err == nil {
-		err = clearFolder(fd, func(string) bool { return true })
-		unix.Close(fd)
+	if err == nil || err == unix.ENOTDIR {
+		err = os.Remove(path)
 	}
-	if err == nil {
-		err = os.Remove(upper)
-	}
-	if err != nil {
-		return fmt.Errorf("removing the upper level %s: %w", upper, err)
+	if err != nil && !os.IsNotExist(err) {
+		return fmt.Errorf("removing %s: %w", path, err)
 	}
 	return nil
+}
+
+// removeFolder empties a folder.
+func removeFolder(path string) error {
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	return clearFolder(fd, func(string) bool { return true })
 }
 
 // clearFolder removes what a folder of the package's own holds, where it is
@@ -81,6 +91,7 @@ func (r *remover) remove(dir int, name string, depth int) error {
 	if depth > maxNesting {
 		r.n++
 		up := r.base + "." + strconv.Itoa(r.n)
+		_ = chmod(dir, name, 0o700) // to be moved it must be writable itself
 		if err := unix.Renameat2(dir, name, r.top, up, unix.RENAME_NOREPLACE); err != nil {
 			return err
 		}
@@ -102,7 +113,13 @@ func (r *remover) remove(dir int, name string, depth int) error {
 		return err
 	}
 	for _, d := range list {
-		if err := r.remove(fd, d.name, depth+1); err != nil {
+		err := r.remove(fd, d.name, depth+1)
+		if err == unix.EACCES { // likewise, without the right to write
+			if err = chmod(dir, name, 0o700); err == nil {
+				err = r.remove(fd, d.name, depth+1)
+			}
+		}
+		if err != nil {
 			return err
 		}
 	}
