@@ -24,8 +24,14 @@ const (
 	metadata = ".wh..wh."
 )
 
-// maxLinks is how many symbolic links a parent folder may lead through.
-const maxLinks = 40
+const (
+	// maxLinks is how many symbolic links a parent folder may lead through.
+	maxLinks = 40
+	// maxPath is how long a path may be, in bytes, with links followed: Linux's
+	// PATH_MAX. It bounds how deep an image nests folders, and so what removing
+	// them takes.
+	maxPath = 4096
+)
 
 // entry unpacks one entry.
 func (x *extractor) entry(h *tar.Header, r io.Reader) error {
@@ -72,7 +78,7 @@ func (x *extractor) entry(h *tar.Header, r io.Reader) error {
 // relative cleans a name to a path below the root. Absolute names are taken
 // as relative to it, as everyone does; names that climb out are refused.
 func relative(name string) (string, error) {
-	if strings.ContainsRune(name, 0) || len(name) > 4096 {
+	if strings.ContainsRune(name, 0) || len(name) > maxPath {
 		return "", fmt.Errorf("the name is no file name: %w", errdefs.ErrInvalidArgument)
 	}
 	p := path.Clean(strings.TrimLeft(name, "/"))
@@ -98,6 +104,9 @@ func (x *extractor) parent(dir string) (string, error) {
 			continue
 		}
 		next := path.Join(at, name)
+		if len(next) > maxPath {
+			return "", fmt.Errorf("the path has more than %d bytes where its links lead: %w", maxPath, errdefs.ErrInvalidArgument)
+		}
 		fi, err := x.root.Lstat(next)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
@@ -278,7 +287,7 @@ func damagedCopy(err error) error {
 
 // symlink writes a link; its body is the image's own affair.
 func (x *extractor) symlink(p string, h *tar.Header) error {
-	if h.Linkname == "" || len(h.Linkname) > 4096 {
+	if h.Linkname == "" || len(h.Linkname) > maxPath {
 		return fmt.Errorf("the link leads nowhere: %w", errdefs.ErrInvalidArgument)
 	}
 	if err := x.remove(p); err != nil {

@@ -137,6 +137,7 @@ func TestLayers(t *testing.T) {
 func TestRefused(t *testing.T) {
 	link, hard := byte(tar.TypeSymlink), byte(tar.TypeLink)
 	ok := archive(t, ent{name: "x", body: "x"})
+	deep := strings.Repeat("folder/", 400) + "end"
 	for name, c := range map[string]struct {
 		layer Layer
 		is    error
@@ -148,6 +149,7 @@ func TestRefused(t *testing.T) {
 		"hard link lost":  {layers(archive(t, ent{name: "a", kind: hard, link: "b"}))[0], errdefs.ErrInvalidArgument, "not there"},
 		"hard link host":  {layers(archive(t, ent{name: "etc", kind: link, link: "/host/etc"}, ent{name: "a", kind: hard, link: "etc/passwd"}))[0], errdefs.ErrInvalidArgument, "not there"},
 		"link loop":       {layers(archive(t, ent{name: "a", kind: link, link: "b"}, ent{name: "b", kind: link, link: "a"}, ent{name: "a/x"}))[0], errdefs.ErrInvalidArgument, "symbolic links"},
+		"deep by a link":  {layers(archive(t, ent{name: "l", kind: link, link: deep}, ent{name: "l/x"}, ent{name: "l/" + deep + "/x"}))[0], errdefs.ErrInvalidArgument, "more than 4096 bytes"},
 		"below a file":    {layers(archive(t, ent{name: "a"}, ent{name: "a/x"}))[0], errdefs.ErrInvalidArgument, "not a folder"},
 		"whiteout of dot": {layers(archive(t, ent{name: ".wh.."}))[0], errdefs.ErrInvalidArgument, "names nothing"},
 		"whiteout of up":  {layers(archive(t, ent{name: "a/.wh..."}))[0], errdefs.ErrInvalidArgument, "names nothing"},
