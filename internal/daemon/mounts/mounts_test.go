@@ -14,9 +14,12 @@ import (
 // show is a mount in a line.
 func show(w Wanted) string {
 	s := fmt.Sprintf("%s %s%s:%s", w.Type, w.Name, w.Source, w.Destination)
-	for flag, set := range map[string]bool{" ro": !w.RW, " anonymous": w.Anonymous, " must-exist": w.MustExist, " nocopy": w.NoCopy} {
-		if set {
-			s += flag
+	for _, flag := range []struct {
+		word string
+		set  bool
+	}{{"ro", !w.RW}, {"anonymous", w.Anonymous}, {"must-exist", w.MustExist}, {"nocopy", w.NoCopy}} {
+		if flag.set {
+			s += " " + flag.word
 		}
 	}
 	if w.Size > 0 {
