@@ -215,6 +215,13 @@ func (c *container) config(s *spec) (guest.Config, error) {
 		// host's own network is not what such a container was promised.
 		net.Mode = socket.ModePrivate
 	}
+	if list, ok := s.Annotations[bundle.Connect]; ok {
+		allowed := strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' })
+		if len(allowed) == 1 && allowed[0] == "none" {
+			allowed = []string{}
+		}
+		net.Connect = &allowed
+	}
 	for _, a := range dns {
 		net.DNS = append(net.DNS, netip.AddrPortFrom(a, 53))
 	}

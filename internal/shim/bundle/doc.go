@@ -72,6 +72,10 @@ const (
 	// Listen is the user's own annotation: "preopen" hands the listeners of
 	// published ports to the guest as descriptors.
 	Listen = "wherry.listen"
+	// Connect is the user's own annotation: what the guest may connect to, a
+	// list of HOST:PORT separated by commas, or "none"; see
+	// [wherry/internal/wasi/host/socket.Config].
+	Connect = "wherry.connect"
 	// Name is the container's name for messages; the id where it is missing.
 	Name = "dev.wherry.name"
 	// Sandbox groups the containers of a pod in one shim (CRI sets it).
@@ -93,8 +97,10 @@ func CheckAnnotation(name, value string) error {
 	switch {
 	case name == Listen && value != Preopen:
 		return fmt.Errorf("annotation %s must be %s, it is %q; leave it out for a program that opens its sockets itself", Listen, Preopen, value)
-	case name != Listen && strings.HasPrefix(name, "wherry."):
-		return fmt.Errorf("annotation %s is unknown; of those that begin with wherry. there is %s=%s", name, Listen, Preopen)
+	case name == Connect && strings.TrimSpace(value) == "":
+		return fmt.Errorf("annotation %s is empty; want a list such as api.example.com:443,10.0.0.0/8:*, or none", Connect)
+	case name != Listen && name != Connect && strings.HasPrefix(name, "wherry."):
+		return fmt.Errorf("annotation %s is unknown; of those that begin with wherry. there are %s=%s and %s=HOST:PORT,…", name, Listen, Preopen, Connect)
 	}
 	return nil
 }

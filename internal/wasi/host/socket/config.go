@@ -27,6 +27,10 @@ type Config struct {
 	// Preopen hands the published TCP listeners to the guest as open
 	// descriptors.
 	Preopen bool `json:",omitempty"`
+	// Connect lists what the guest may connect and send to, beside itself:
+	// HOST:PORT, a host being a name, an address or a prefix (10.0.0.0/8), a
+	// port a number or "*". Nil is everything outside; empty is nothing.
+	Connect *[]string `json:",omitempty"`
 	// Hosts are names that are known without asking anybody.
 	Hosts map[string][]netip.Addr `json:",omitempty"`
 	// DNS are the name servers, tried in order. None means those of
