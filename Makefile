@@ -15,7 +15,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # How long each fuzz target runs in `make fuzz`.
 FUZZTIME ?= 5s
 
-.PHONY: build run test lint cross fuzz bench stress third-party clean
+.PHONY: build run test lint cross fuzz bench stress third-party conformance clean
 
 # The command and the daemon carry no Wasm engine and need no C; the shim
 # carries wasmtime where cgo is on, and wazero alone with CGO_ENABLED=0.
@@ -40,12 +40,17 @@ stress: build
 third-party: build
 	scripts/third-party
 
+# The public WASI test suite in containers, on each engine: WASI_TESTSUITE=DIR
+# is a checkout of it, branch prod/testsuite-base.
+conformance: build
+	@WASI_TESTSUITE="$(WASI_TESTSUITE)" GO="$(GO)" scripts/conformance
+
 lint:
 	@test -z "$$(gofmt -l .)" || { echo "not gofmt'd:"; gofmt -l .; exit 1; }
 	$(GO) vet -tags $(TAGS) ./...
-	$(GO) vet -tags $(TAGS),stress,thirdparty ./test
+	$(GO) vet -tags $(TAGS),stress,thirdparty,conformance ./test
 	$(GO) run $(STATICCHECK) -tags $(TAGS) ./...
-	$(GO) run $(STATICCHECK) -tags $(TAGS),stress,thirdparty ./test
+	$(GO) run $(STATICCHECK) -tags $(TAGS),stress,thirdparty,conformance ./test
 
 # What can only be built here, not run: other systems and CPUs.
 cross:

@@ -29,9 +29,12 @@ type Config struct {
 	Cwd string `json:"cwd,omitempty"`
 	// Hostname is the guest's host name.
 	Hostname string `json:"hostname,omitempty"`
-	// Files and Net are what it reaches.
-	Files tree.Config   `json:"files"`
-	Net   socket.Config `json:"net"`
+	// Files and Net are what it reaches. NoFiles leaves out the first: the guest
+	// then has no descriptor of a folder to begin with, so no working directory
+	// and no CA bundle either.
+	Files   tree.Config   `json:"files"`
+	NoFiles bool          `json:"noFiles,omitempty"`
+	Net     socket.Config `json:"net"`
 	// Limits bound its memory and stack.
 	Limits engine.Limits `json:"limits"`
 }

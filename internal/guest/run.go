@@ -91,19 +91,16 @@ func load(ctx context.Context, cfg Config) (*running, error) {
 	if err != nil {
 		return nil, err
 	}
-	files, err := tree.New(cfg.Files)
+	files, cabundle, err := openFiles(&cfg)
 	if err != nil {
-		return nil, fmt.Errorf("the container's files: %w", err)
-	}
-	if err := makeFolder(files, cfg.Cwd); err != nil {
-		return nil, fmt.Errorf("the working directory %s: %w", cfg.Cwd, err)
+		return nil, err
 	}
 	net, err := socket.New(cfg.Net)
 	if err != nil {
 		return nil, fmt.Errorf("the container's network: %w", err)
 	}
 	host, err := preview1.New(preview1.Config{
-		Args: cfg.Args, Env: environment(cfg, bundleOf(files)),
+		Args: cfg.Args, Env: environment(cfg, cabundle),
 		Stdin: 0, Stdout: 1, Stderr: 2,
 		Root: files, Net: net,
 	})
@@ -123,6 +120,21 @@ func load(ctx context.Context, cfg Config) (*running, error) {
 		return nil, fmt.Errorf("instantiate %s: %w", cfg.Name, err)
 	}
 	return &running{instance: instance, limit: cfg.Limits.MemoryBytes}, nil
+}
+
+// openFiles opens the guest's files, nil for none, and finds its CA bundle.
+func openFiles(cfg *Config) (files *tree.Tree, cabundle string, err error) {
+	if cfg.NoFiles {
+		cfg.Cwd = ""
+		return nil, "", nil
+	}
+	if files, err = tree.New(cfg.Files); err != nil {
+		return nil, "", fmt.Errorf("the container's files: %w", err)
+	}
+	if err := makeFolder(files, cfg.Cwd); err != nil {
+		return nil, "", fmt.Errorf("the working directory %s: %w", cfg.Cwd, err)
+	}
+	return files, bundleOf(files), nil
 }
 
 // makeFolder makes the working directory and the folders above it where they

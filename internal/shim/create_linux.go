@@ -228,7 +228,7 @@ func (c *container) config(s *spec) (guest.Config, error) {
 	return guest.Config{
 		Engine: s.engine(os.Args[0]),
 		Env:    s.Process.Env, Cwd: s.Process.Cwd, Hostname: s.Hostname,
-		Files: files, Net: net,
+		Files: files, NoFiles: s.Annotations[bundle.Files] == bundle.NoFiles, Net: net,
 		Limits: engine.Limits{MemoryBytes: s.memoryLimit()},
 	}, nil
 }

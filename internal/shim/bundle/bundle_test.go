@@ -77,3 +77,17 @@ func TestSocketsWithLongPaths(t *testing.T) {
 		}
 	}
 }
+
+func TestCheckAnnotation(t *testing.T) {
+	for _, c := range []struct{ name, value, want string }{
+		{Listen, Preopen, ""}, {Listen, "yes", "must be preopen"},
+		{Connect, "none", ""}, {Connect, " ", "is empty"},
+		{Files, NoFiles, ""}, {Files, "", "must be none"},
+		{"wherry.fils", "none", "unknown"}, {"org.example", "", ""},
+	} {
+		err := CheckAnnotation(c.name, c.value)
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s=%q: %v, want %q", c.name, c.value, err, c.want)
+		}
+	}
+}

@@ -76,6 +76,9 @@ const (
 	// list of HOST:PORT separated by commas, or "none"; see
 	// [wherry/internal/wasi/host/socket.Config].
 	Connect = "wherry.connect"
+	// Files is the user's own annotation; [NoFiles] gives the guest no files at
+	// all, not even an empty folder.
+	Files = "wherry.files"
 	// Name is the container's name for messages; the id where it is missing.
 	Name = "dev.wherry.name"
 	// Sandbox groups the containers of a pod in one shim (CRI sets it).
@@ -84,11 +87,12 @@ const (
 	ContainerType = "io.kubernetes.cri.container-type"
 )
 
-// Values of the annotations [Stdin] and [Listen].
+// Values of the annotations [Stdin], [Listen] and [Files].
 const (
 	StdinOpen = "open"
 	StdinOnce = "once"
 	Preopen   = "preopen"
+	NoFiles   = "none"
 )
 
 // CheckAnnotation refuses a user's own annotation that begins with "wherry."
@@ -99,8 +103,10 @@ func CheckAnnotation(name, value string) error {
 		return fmt.Errorf("annotation %s must be %s, it is %q; leave it out for a program that opens its sockets itself", Listen, Preopen, value)
 	case name == Connect && strings.TrimSpace(value) == "":
 		return fmt.Errorf("annotation %s is empty; want a list such as api.example.com:443,10.0.0.0/8:*, or none", Connect)
-	case name != Listen && name != Connect && strings.HasPrefix(name, "wherry."):
-		return fmt.Errorf("annotation %s is unknown; of those that begin with wherry. there are %s=%s and %s=HOST:PORT,…", name, Listen, Preopen, Connect)
+	case name == Files && value != NoFiles:
+		return fmt.Errorf("annotation %s must be %s, it is %q; leave it out for a program that has files", Files, NoFiles, value)
+	case name != Listen && name != Connect && name != Files && strings.HasPrefix(name, "wherry."):
+		return fmt.Errorf("annotation %s is unknown; of those that begin with wherry. there are %s=%s, %s=HOST:PORT,… and %s=%s", name, Listen, Preopen, Connect, Files, NoFiles)
 	}
 	return nil
 }
