@@ -52,9 +52,10 @@ var may = map[string][]string{
 	"cmd/wherryd":                   {"internal/server"},
 	"cmd/containerd-shim-wherry-v1": {"internal/shim", "internal/sandbox", "internal/guest/code"},
 
-	"internal/cli":          {"internal/folder", "internal/build/source", "internal/build/scaffold", "internal/module", "internal/image", "internal/buildinfo"},
+	"internal/cli":          {"internal/folder", "internal/install", "internal/build/source", "internal/build/scaffold", "internal/module", "internal/image", "internal/buildinfo"},
 	"internal/server":       {"internal/api", "internal/daemon", "internal/folder", "internal/buildinfo"},
 	"internal/folder":       {},
+	"internal/install":      {"internal/buildinfo"},
 	"internal/api":          {"internal/daemon", "internal/buildinfo"},
 	"internal/daemon":       {"internal/store", "internal/build", "internal/image", "internal/module", "internal/shim/client", "internal/shim/bundle", "internal/wasi/host/tree", "internal/buildinfo"},
 	"internal/build":        {"internal/store", "internal/image", "internal/module"},

@@ -10,12 +10,12 @@ import (
 
 // ownCommands are the verbs that docker doesn't have, or not so.
 func ownCommands(docker command.Cli, engine *engine) []*cobra.Command {
-	return []*cobra.Command{
+	return append([]*cobra.Command{
 		newBuildCommand(docker),
 		newInitCommand(),
 		newDaemonCommand(engine),
 		newEnvCommand(docker, engine),
-	}
+	}, installCommands(docker)...)
 }
 
 // newEnvCommand prints what lets stock clients find the engine. It starts it,

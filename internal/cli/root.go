@@ -82,7 +82,7 @@ func newRoot(docker *command.DockerCli, engine *engine) *cobra.Command {
 // the others need.
 func talks(cmd *cobra.Command) bool {
 	switch cmd.Name() {
-	case "daemon", "init", "help", cobra.ShellCompRequestCmd, cobra.ShellCompNoDescRequestCmd:
+	case "daemon", "init", "doctor", "install", "uninstall", "help", cobra.ShellCompRequestCmd, cobra.ShellCompNoDescRequestCmd:
 		return false
 	}
 	return true
