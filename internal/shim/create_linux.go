@@ -216,15 +216,16 @@ func (c *container) config(s *spec) (guest.Config, error) {
 		net.Mode = socket.ModePrivate
 	}
 	if list, ok := s.Annotations[bundle.Connect]; ok {
-		allowed := strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' })
-		if len(allowed) == 1 && allowed[0] == "none" {
-			allowed = []string{}
+		allowed, err := bundle.ConnectList(list)
+		if err != nil {
+			return guest.Config{}, err
 		}
 		net.Connect = &allowed
 	}
 	for _, a := range dns {
 		net.DNS = append(net.DNS, netip.AddrPortFrom(a, 53))
 	}
+	net.ReadResolvConf("/etc/resolv.conf")
 	return guest.Config{
 		Engine: s.engine(os.Args[0]),
 		Env:    s.Process.Env, Cwd: s.Process.Cwd, Hostname: s.Hostname,

@@ -9,6 +9,8 @@ package bundle
 import (
 	"fmt"
 	"strings"
+
+	"wherry/internal/wasi/host/socket/policy"
 )
 
 // Files in a bundle, by name.
@@ -73,8 +75,7 @@ const (
 	// published ports to the guest as descriptors.
 	Listen = "wherry.listen"
 	// Connect is the user's own annotation: what the guest may connect to, a
-	// list of HOST:PORT separated by commas, or "none"; see
-	// [wherry/internal/wasi/host/socket.Config].
+	// list of HOST:PORT separated by commas, or "none"; see [ConnectList].
 	Connect = "wherry.connect"
 	// Files is the user's own annotation; [NoFiles] gives the guest no files at
 	// all, not even an empty folder.
@@ -101,12 +102,25 @@ func CheckAnnotation(name, value string) error {
 	switch {
 	case name == Listen && value != Preopen:
 		return fmt.Errorf("annotation %s must be %s, it is %q; leave it out for a program that opens its sockets itself", Listen, Preopen, value)
-	case name == Connect && strings.TrimSpace(value) == "":
-		return fmt.Errorf("annotation %s is empty; want a list such as api.example.com:443,10.0.0.0/8:*, or none", Connect)
+	case name == Connect:
+		if _, err := ConnectList(value); err != nil {
+			return fmt.Errorf("annotation %s: %w", Connect, err)
+		}
+		return nil
 	case name == Files && value != NoFiles:
 		return fmt.Errorf("annotation %s must be %s, it is %q; leave it out for a program that has files", Files, NoFiles, value)
-	case name != Listen && name != Connect && name != Files && strings.HasPrefix(name, "wherry."):
+	case name != Listen && name != Files && strings.HasPrefix(name, "wherry."):
 		return fmt.Errorf("annotation %s is unknown; of those that begin with wherry. there are %s=%s, %s=HOST:PORT,… and %s=%s", name, Listen, Preopen, Connect, Files, NoFiles)
 	}
 	return nil
+}
+
+// ConnectList reads the value of the annotation [Connect]: entries of
+// [policy.ParseAllow], none for "none".
+func ConnectList(value string) ([]string, error) {
+	list, err := policy.Split(value)
+	if err == nil {
+		_, err = policy.ParseAllow(list)
+	}
+	return list, err
 }

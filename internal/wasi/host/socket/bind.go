@@ -22,6 +22,9 @@ func (s *Socket) Bind(at netip.AddrPort) error {
 		return unix.EINVAL
 	}
 	inherited, published := s.net.ports.published[port{s.typ, at.Port()}]
+	if s.net.guarded[at.Port()] {
+		return unix.EACCES
+	}
 	if !s.virtual() {
 		if published {
 			return s.bindPublished(at, inherited)

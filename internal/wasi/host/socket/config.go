@@ -27,17 +27,54 @@ type Config struct {
 	// Preopen hands the published TCP listeners to the guest as open
 	// descriptors.
 	Preopen bool `json:",omitempty"`
-	// Connect lists what the guest may connect and send to, beside itself:
-	// HOST:PORT, a host being a name, an address or a prefix (10.0.0.0/8), a
-	// port a number or "*". Nil is everything outside; empty is nothing.
+	// Connect lists what the guest may connect and send to, beside itself, in
+	// the grammar of [policy.ParseAllow]. Nil is everything outside; empty is
+	// nothing. Whoever sends to a published port is answered all the same.
 	Connect *[]string `json:",omitempty"`
 	// Hosts are names that are known without asking anybody.
 	Hosts map[string][]netip.Addr `json:",omitempty"`
-	// DNS are the name servers, tried in order. None means those of
-	// /etc/resolv.conf at the time of New.
+	// DNS are the name servers, tried in order; see ReadResolvConf.
 	DNS []netip.AddrPort `json:",omitempty"`
-	// Search are the domains tried behind a name without a dot.
+	// Search are the domains tried behind a name with fewer dots than Dots,
+	// which is 1 where it is 0 (resolv.conf(5), ndots).
 	Search []string `json:",omitempty"`
+	Dots   int      `json:",omitempty"`
+}
+
+// What a guest's network needs of the kernel.
+const (
+	KernelNone   = "none"   // no socket at all
+	KernelListen = "listen" // sockets, but no connect(2)
+	KernelFull   = "full"   // all of it
+)
+
+// Kernel says which socket calls the process needs once New has returned:
+// KernelNone, KernelListen or KernelFull. Of socket(2) it is always only
+// AF_INET and AF_INET6 with SOCK_STREAM and SOCK_DGRAM, of socketpair(2)
+// AF_UNIX with SOCK_STREAM.
+func (c Config) Kernel() string {
+	switch {
+	case c.Mode == ModeNone || c.Mode == "":
+		return KernelNone
+	case c.Connect != nil && len(*c.Connect) == 0:
+		return KernelListen
+	}
+	return KernelFull
+}
+
+// ReadResolvConf takes the name servers and search domains of a resolv.conf(5)
+// for a configuration that has none of its own. It is for the process that sees
+// the host's files; a guest's does not. A file that cannot be read has nothing
+// in it: the guest's look-ups then answer that there is no server.
+func (c *Config) ReadResolvConf(path string) {
+	if len(c.DNS) > 0 || c.Mode == ModeNone || c.Mode == "" {
+		return
+	}
+	conf := readResolvConf(path)
+	c.DNS, c.Dots = conf.servers, conf.ndots
+	if len(c.Search) == 0 {
+		c.Search = conf.search
+	}
 }
 
 // Listener is a published port: a descriptor that somebody else has bound on

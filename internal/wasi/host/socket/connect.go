@@ -22,21 +22,22 @@ func (s *Socket) Connect(to netip.AddrPort) error {
 	case s.state == connecting && to == s.peer:
 		return s.connectAgain()
 	}
-	if !s.virtual() {
-		if s.inherited {
-			s.peer, s.state = to, connected
-			return nil
-		}
-		return s.connectOutside(to)
+	v := s.net.reach(to)
+	switch {
+	case v.err != nil && s.inherited && s.answers() && s.knows(to):
+		// Whoever has sent to a published port may be answered.
+	case v.err != nil:
+		return v.err
 	}
-	where, err := s.net.routes.locate(to.Addr())
-	if err != nil {
-		return err
-	}
-	if s.typ == Datagram {
-		return s.connectDatagram(to, where)
-	}
-	if where == inside {
+	switch {
+	case !s.virtual() && s.inherited:
+		s.peer, s.state = v.to, connected
+		return nil
+	case !s.virtual():
+		return s.connectOutside(v.to)
+	case s.typ == Datagram:
+		return s.connectDatagram(to, v.where)
+	case v.where == inside:
 		return s.connectInside(to)
 	}
 	return s.connectOutside(to)
@@ -48,7 +49,7 @@ func (s *Socket) connectInside(to netip.AddrPort) error {
 		to = netip.AddrPortFrom(loopback(to.Addr()), to.Port())
 	}
 	l := s.net.ports.find(Stream, to)
-	if l == nil || l.state != listening || l.shut != 0 || l.inbox.full() {
+	if l == nil || l.state != listening || l.shut != 0 {
 		return unix.ECONNREFUSED
 	}
 	if err := s.autobind(); err != nil {
@@ -58,10 +59,14 @@ func (s *Socket) connectInside(to netip.AddrPort) error {
 	if err != nil {
 		return err
 	}
+	s.setLocal(to.Addr())
+	if !l.addCall(call{fd: pair[1], local: unmapFor(l.family, to), peer: unmapFor(l.family, s.local)}) {
+		unix.Close(pair[0])
+		unix.Close(pair[1])
+		return unix.ECONNREFUSED
+	}
 	unix.Close(s.fd)
 	s.fd, s.paired, s.state, s.peer = pair[0], true, connected, to
-	s.setLocal(to.Addr())
-	l.inbox.calls = append(l.inbox.calls, call{fd: pair[1], local: unmapFor(l.family, to), peer: unmapFor(l.family, s.local)})
 	return nil
 }
 

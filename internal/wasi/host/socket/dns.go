@@ -14,6 +14,9 @@ import (
 // dnsAttempts is how often each server is asked (resolv.conf(5), attempts).
 const dnsAttempts = 2
 
+// maxAliases bounds how many aliases of one reply are followed.
+const maxAliases = 16
+
 // query asks for the addresses of an absolute name.
 func (r *resolver) query(name string, family Family) ([]netip.Addr, string, error) {
 	if len(name) > 254 {
@@ -113,7 +116,7 @@ func readReply(m *dnsmessage.Message, q dnsmessage.Question) ([]netip.Addr, stri
 	}
 	name := q.Name
 	var out []netip.Addr
-	for range len(m.Answers) + 1 {
+	for range min(len(m.Answers)+1, maxAliases) {
 		alias := false
 		for _, a := range m.Answers {
 			if canonical(a.Header.Name.String()) != canonical(name.String()) {

@@ -41,7 +41,7 @@ func (s *Socket) Listen(backlog int) error {
 
 // preopen makes a listening socket of an inherited listener.
 func (n *Network) preopen(l Listener) (*Socket, error) {
-	s := &Socket{net: n, family: IPv4, typ: Stream, fd: -1}
+	s := n.count(&Socket{net: n, family: IPv4, typ: Stream, fd: -1})
 	if err := s.inherit(l.FD); err != nil {
 		return nil, err
 	}
@@ -67,9 +67,12 @@ func (s *Socket) Accept() (*Socket, error) {
 		return nil, unix.EINVAL
 	}
 	for {
-		if c, ok := s.inbox.takeCall(); ok {
-			return &Socket{net: s.net, family: s.family, typ: Stream, fd: c.fd, sysFamily: s.family, paired: true,
-				local: c.local, peer: c.peer, state: connected}, nil
+		if s.net.sockets >= maxSockets {
+			return nil, unix.EMFILE
+		}
+		if c, ok := s.takeCall(); ok {
+			return s.net.count(&Socket{net: s.net, family: s.family, typ: Stream, fd: c.fd, sysFamily: s.family, paired: true,
+				local: c.local, peer: c.peer, state: connected}), nil
 		}
 		if fd, peer, err := s.acceptOutside(); err == nil {
 			return s.accepted(fd, peer), nil
@@ -107,5 +110,5 @@ func (s *Socket) accepted(fd int, peer netip.AddrPort) *Socket {
 			c.local = netip.AddrPortFrom(local.Addr().Unmap(), s.local.Port())
 		}
 	}
-	return c
+	return s.net.count(c)
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"wherry/internal/wasi/host/socket/policy"
 )
 
 // Errors of Lookup. Others are unix.Errno values.
@@ -31,34 +33,28 @@ type resolver struct {
 }
 
 func newResolver(c Config) resolver {
-	r := resolver{hosts: map[string][]netip.Addr{}, servers: c.DNS, search: c.Search, ndots: 1}
+	r := resolver{hosts: map[string][]netip.Addr{}, servers: c.DNS, search: c.Search, ndots: max(c.Dots, 1)}
 	for name, addrs := range c.Hosts {
 		r.hosts[canonical(name)] = addrs
-	}
-	if len(r.servers) == 0 && (c.Mode == ModePrivate || c.Mode == ModeHost) {
-		conf := readResolvConf("/etc/resolv.conf")
-		r.servers, r.ndots = conf.servers, conf.ndots
-		if len(r.search) == 0 {
-			r.search = conf.search
-		}
 	}
 	return r
 }
 
 // canonical is the form names are compared in.
-func canonical(name string) string { return strings.ToLower(strings.TrimSuffix(name, ".")) }
+func canonical(name string) string { return policy.Canonical(name) }
 
 // Lookup resolves a name: a numeric address, one of Config.Hosts, localhost, or
-// what the name servers say. With numeric only the first. family 0 asks for
-// both, IPv4 first. It gives the canonical name too.
+// what the name servers say, who are asked only for names that the guest may
+// connect to. With numeric only the first. family 0 asks for both, IPv4 first.
+// It gives the canonical name too.
 func (n *Network) Lookup(name string, family Family, numeric bool) ([]netip.Addr, string, error) {
 	if n.mode == ModeNone {
 		return nil, "", unix.EACCES
 	}
 	if addr, err := netip.ParseAddr(name); err == nil {
-		return keep([]netip.Addr{addr}, family), name, nil
+		return keep([]netip.Addr{addr.WithZone("")}, family), name, nil
 	}
-	if numeric {
+	if numeric || policy.Numeric(name) { // 127.1 is an address to some, and a name to nobody
 		return nil, "", ErrNoName
 	}
 	r := &n.resolver
@@ -69,7 +65,11 @@ func (n *Network) Lookup(name string, family Family, numeric bool) ([]netip.Addr
 	if key == "localhost" || strings.HasSuffix(key, ".localhost") { // RFC 6761 6.3
 		return keep([]netip.Addr{loopback(netip.IPv4Unspecified()), netip.IPv6Loopback()}, family), key, nil
 	}
-	return r.ask(name, family)
+	if n.allow != nil {
+		return n.lookupListed(name, family)
+	}
+	addrs, cname, _, err := r.ask(name, family, nil)
+	return addrs, cname, err
 }
 
 // keep picks the addresses of a family, IPv4 first.
@@ -92,16 +92,20 @@ func keep(addrs []netip.Addr, family Family) []netip.Addr {
 }
 
 // ask tries a name as it is and below the search domains, in the order that
-// resolv.conf(5) gives.
-func (r *resolver) ask(name string, family Family) ([]netip.Addr, string, error) {
-	if len(r.servers) == 0 {
-		return nil, "", ErrTryAgain
-	}
+// resolv.conf(5) gives; only those that may be asked for, unless may is nil. It
+// gives the addresses, the canonical name and the candidate that had them.
+func (r *resolver) ask(name string, family Family, may func(name, candidate string) bool) ([]netip.Addr, string, string, error) {
 	var last error
 	for _, candidate := range r.candidates(name) {
+		if may != nil && !may(name, candidate) {
+			continue
+		}
+		if len(r.servers) == 0 {
+			return nil, "", "", ErrTryAgain
+		}
 		addrs, cname, err := r.query(candidate, family)
 		if err == nil {
-			return addrs, strings.TrimSuffix(cname, "."), nil
+			return addrs, strings.TrimSuffix(cname, "."), candidate, nil
 		}
 		// A name that a search domain's server cannot judge may yet be found.
 		if last == nil || !errors.Is(err, ErrNoName) {
@@ -111,7 +115,7 @@ func (r *resolver) ask(name string, family Family) ([]netip.Addr, string, error)
 	if last == nil {
 		last = ErrNoName
 	}
-	return nil, "", last
+	return nil, "", "", last
 }
 
 // candidates are the absolute names to try.

@@ -195,7 +195,7 @@ func TestLookup(t *testing.T) {
 
 func TestNoServer(t *testing.T) {
 	r := resolver{}
-	if _, _, err := r.ask("one.test", 0); !errors.Is(err, ErrTryAgain) {
+	if _, _, _, err := r.ask("one.test", 0, nil); !errors.Is(err, ErrTryAgain) {
 		t.Errorf("got %v", err)
 	}
 }

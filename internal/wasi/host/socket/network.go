@@ -9,6 +9,8 @@ import (
 
 	"github.com/containerd/errdefs"
 	"golang.org/x/sys/unix"
+
+	"wherry/internal/wasi/host/socket/policy"
 )
 
 // Family is the address family of a socket.
@@ -42,14 +44,28 @@ type Network struct {
 	mode     string
 	config   Config
 	ports    portTable
-	routes   locator
 	resolver resolver
+
+	// routes is nil where nothing depends on where addresses lie: in host mode
+	// without a list.
+	routes locator
+	// allow is nil where everything outside is allowed.
+	allow    *policy.Allow
+	known    knownNames
+	verdicts map[netip.AddrPort]verdict
+
+	// guarded are ports that no socket of the guest may have: those of name
+	// servers that lie in its own network namespace.
+	guarded map[uint16]bool
+
+	limits
 }
 
 // New opens the network of a guest. The inherited descriptors of
 // config.Published belong to the Network from here on.
 func New(config Config) (*Network, error) {
-	n := &Network{mode: config.Mode, config: config, ports: newPortTable(config.Published)}
+	n := &Network{mode: config.Mode, config: config, ports: newPortTable(config.Published),
+		known: knownNames{}, verdicts: map[netip.AddrPort]verdict{}}
 	switch config.Mode {
 	case "":
 		n.mode = ModeNone
@@ -62,7 +78,14 @@ func New(config Config) (*Network, error) {
 			return nil, err
 		}
 	}
-	if n.mode == ModePrivate {
+	if config.Connect != nil {
+		allow, err := policy.ParseAllow(*config.Connect)
+		if err != nil {
+			return nil, fmt.Errorf("what the guest may connect to: %w", err)
+		}
+		n.allow = &allow
+	}
+	if n.mode == ModePrivate || n.mode == ModeHost && n.allow != nil {
 		routes, err := newRouter()
 		if err != nil {
 			return nil, fmt.Errorf("asking the kernel for routes: %w", err)
@@ -70,6 +93,9 @@ func New(config Config) (*Network, error) {
 		n.routes = routes
 	}
 	n.resolver = newResolver(config)
+	if err := n.ownServers(); err != nil {
+		return nil, errors.Join(err, n.closeRoutes())
+	}
 	return n, nil
 }
 
@@ -102,11 +128,15 @@ func (n *Network) Close() error {
 	}
 	n.config.Published = nil
 	n.ports.published = nil
-	if n.routes != nil {
-		errs = append(errs, n.routes.close())
-		n.routes = nil
+	return errors.Join(append(errs, n.closeRoutes())...)
+}
+
+func (n *Network) closeRoutes() error {
+	if n.routes == nil {
+		return nil
 	}
-	return errors.Join(errs...)
+	defer func() { n.routes = nil }()
+	return n.routes.close()
 }
 
 // Open makes a socket (socket(2)). Mode "none" answers unix.EACCES.
@@ -121,11 +151,14 @@ func (n *Network) Open(f Family, t Type) (*Socket, error) {
 	if t == Datagram {
 		typ = unix.SOCK_DGRAM
 	}
+	if n.sockets >= maxSockets {
+		return nil, unix.EMFILE
+	}
 	fd, err := unix.Socket(domain, typ|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
-	return &Socket{net: n, family: f, typ: t, fd: fd, sysFamily: f}, nil
+	return n.count(&Socket{net: n, family: f, typ: t, fd: fd, sysFamily: f}), nil
 }
 
 // Preopened are the published TCP listeners as listening sockets, for the guest

@@ -28,6 +28,9 @@ const (
 // SetOption sets an integer option. On an inherited descriptor it is accepted
 // and has no effect on the parent's, which shares the socket.
 func (s *Socket) SetOption(o Option, value int) error {
+	if o == DontRoute && value != 0 && s.net.routes != nil {
+		return unix.EPERM // where an address lies was judged by the host's routes
+	}
 	if s.inherited && (o == SendBuffer || o == ReceiveBuf || o == ReceiveLowat || o == ReuseAddr) {
 		return nil
 	}

@@ -61,9 +61,8 @@ func (s *Socket) receiveGram(v []unix.Iovec, peek bool) (Received, error) {
 		if err := s.takeFault(); err != nil {
 			return Received{}, err
 		}
-		if g, ok := s.inbox.takeGram(peek); ok {
-			n := scatter(v, g.data)
-			return Received{N: n, From: g.from, Truncated: n < len(g.data)}, nil
+		if got, ok := s.takeGram(v, peek); ok {
+			return got, nil
 		}
 		if s.shut&ReadEnd != 0 {
 			return Received{}, nil
@@ -95,8 +94,10 @@ func (s *Socket) receiveOutside(v []unix.Iovec, peek bool) (Received, error) {
 			from = unmap(from)
 		}
 		if s.expects(from) {
-			if s.virtual() && s.inherited {
-				s.remember(from)
+			if s.answers() {
+				if err := s.remember(from); err != nil {
+					return Received{}, err
+				}
 			}
 			return Received{N: n, From: from, Truncated: msgFlags&unix.MSG_TRUNC != 0}, nil
 		}
@@ -118,8 +119,7 @@ func (s *Socket) expects(from netip.AddrPort) bool {
 	if !s.virtual() || s.inherited {
 		return true
 	}
-	_, asked := s.asked[unmap(from)]
-	return asked
+	return s.knows(from)
 }
 
 // scatter copies data into buffers.
@@ -131,9 +131,8 @@ func scatter(v []unix.Iovec, data []byte) int {
 	return n
 }
 
-// gather copies buffers into one.
-func gather(v []unix.Iovec) []byte {
-	out := make([]byte, 0, host.Total(v))
+// gather appends the content of buffers.
+func gather(out []byte, v []unix.Iovec) []byte {
 	for i := range v {
 		out = append(out, unsafe.Slice(v[i].Base, int(v[i].Len))...)
 	}

@@ -5,7 +5,6 @@ package socket
 import (
 	"encoding/binary"
 	"net/netip"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -22,29 +21,16 @@ const (
 // A list of the interfaces' addresses would not do: whole prefixes can be
 // routed to the host itself, and routes change while a guest runs.
 type router struct {
-	fd    int
-	seq   uint32
-	cache map[netip.Addr]route
+	fd  int
+	seq uint32
 }
-
-// route is an answer, kept for a moment: datagrams come in bursts.
-type route struct {
-	at    place
-	err   error
-	until time.Time
-}
-
-const (
-	routeLife  = time.Second
-	routeCache = 256
-)
 
 func newRouter() (*router, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
 	if err != nil {
 		return nil, err
 	}
-	return &router{fd: fd, cache: map[netip.Addr]route{}}, nil
+	return &router{fd: fd}, nil
 }
 
 func (r *router) close() error { return unix.Close(r.fd) }
@@ -60,17 +46,7 @@ func (r *router) locate(addr netip.Addr) (place, error) {
 	if addr.IsMulticast() {
 		return outside, unix.ENETUNREACH
 	}
-	now := time.Now()
-	if e, ok := r.cache[addr]; ok && now.Before(e.until) {
-		return e.at, e.err
-	}
-	e := route{until: now.Add(routeLife)}
-	e.at, e.err = r.ask(addr)
-	if len(r.cache) >= routeCache {
-		clear(r.cache)
-	}
-	r.cache[addr] = e
-	return e.at, e.err
+	return r.ask(addr)
 }
 
 func (r *router) ask(addr netip.Addr) (place, error) {
@@ -80,12 +56,15 @@ func (r *router) ask(addr netip.Addr) (place, error) {
 	}
 	buf := make([]byte, 4096)
 	for {
-		n, _, err := unix.Recvfrom(r.fd, buf, 0)
+		n, from, err := unix.Recvfrom(r.fd, buf, 0)
 		if err == unix.EINTR {
 			continue
 		}
 		if err != nil {
 			return outside, err
+		}
+		if k, ok := from.(*unix.SockaddrNetlink); !ok || k.Pid != 0 {
+			continue // not from the kernel
 		}
 		if at, err, ok := parseRoute(buf[:n], r.seq); ok {
 			return at, err

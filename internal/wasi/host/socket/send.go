@@ -10,10 +10,6 @@ import (
 	"wherry/internal/wasi/host"
 )
 
-// maxAsked bounds how many outside addresses a datagram socket remembers; the
-// oldest are forgotten in no particular order.
-const maxAsked = 1024
-
 // Send writes the buffers, which it may change (sendmsg(2)): all of them to a
 // stream that waits, one datagram else. to is the destination of a datagram;
 // the zero value is the connected peer, and so is any on a stream.
@@ -54,37 +50,41 @@ func (s *Socket) sendGram(v []unix.Iovec, to netip.AddrPort) (int, error) {
 		}
 		to = s.peer
 	}
-	if !s.virtual() {
-		return s.sendOutside(v, to, viaPeer && !s.inherited)
+	viaKernel := viaPeer && !s.inherited
+	if s.answers() && s.knows(to) {
+		return s.sendOutside(v, to, viaKernel)
 	}
-	if _, asks := s.asked[unmap(to)]; asks && s.inherited {
-		return s.sendOutside(v, to, false)
-	}
-	if s.family == IPv4 && !to.Addr().Is4() || s.family == IPv6 && to.Addr().Is4() && !s.inherited {
+	if s.virtual() && (s.family == IPv4 && !to.Addr().Is4() || s.family == IPv6 && to.Addr().Is4() && !s.inherited) {
 		return 0, unix.EAFNOSUPPORT
 	}
-	where, err := s.net.routes.locate(to.Addr())
-	if err != nil {
-		return 0, err
+	verdict := s.net.judge(to)
+	if verdict.err != nil {
+		return 0, verdict.err
+	}
+	if !s.virtual() {
+		return s.sendOutside(v, verdict.to, viaKernel)
 	}
 	if err := s.autobind(); err != nil {
 		return 0, err
 	}
-	if where == inside {
+	if verdict.where == inside {
 		return s.sendInside(v, to, viaPeer)
 	}
 	if !s.inherited {
-		s.remember(to)
+		if err := s.remember(to); err != nil {
+			return 0, err
+		}
 	}
-	return s.sendOutside(v, to, viaPeer && !s.inherited)
+	return s.sendOutside(v, to, viaKernel)
 }
 
 // sendOutside lets the kernel send a datagram, to the peer it knows where
 // connected is set.
 func (s *Socket) sendOutside(v []unix.Iovec, to netip.AddrPort, connected bool) (int, error) {
+	var buf sockaddr
 	var name *sockaddr
 	if !connected {
-		name = new(sockaddr)
+		name = &buf
 		if err := name.encode(s.sysFamily, to); err != nil {
 			return 0, err
 		}
@@ -122,27 +122,9 @@ func (s *Socket) sendInside(v []unix.Iovec, to netip.AddrPort, viaPeer bool) (in
 	if from.Addr().IsUnspecified() {
 		from = netip.AddrPortFrom(to.Addr(), from.Port())
 	}
-	if dst.state == connected && unmap(dst.peer) != unmap(from) || dst.inbox.full() || dst.shut&ReadEnd != 0 {
+	if dst.state == connected && unmap(dst.peer) != unmap(from) || dst.shut&ReadEnd != 0 {
 		return size, nil
 	}
-	dst.inbox.grams = append(dst.inbox.grams, gram{from: unmapFor(dst.family, from), data: gather(v)})
+	dst.addGram(unmapFor(dst.family, from), v, size)
 	return size, nil
-}
-
-// remember enters an address in asked.
-func (s *Socket) remember(to netip.AddrPort) {
-	to = unmap(to)
-	if _, ok := s.asked[to]; ok {
-		return
-	}
-	if s.asked == nil {
-		s.asked = map[netip.AddrPort]struct{}{}
-	}
-	for old := range s.asked {
-		if len(s.asked) < maxAsked {
-			break
-		}
-		delete(s.asked, old)
-	}
-	s.asked[to] = struct{}{}
 }

@@ -29,9 +29,10 @@ type Socket struct {
 
 	// local and peer are what the guest believes; the zero value is none.
 	local, peer netip.AddrPort
-	// registered says that local is in the port table.
-	registered bool
-	state      state
+	// registered says that local is in the port table, and counted that the
+	// socket is in the network's count.
+	registered, counted bool
+	state               state
 	// shut holds ends that were shut down without the kernel's help.
 	shut Ends
 	// fault is an error that the next call reports (SO_ERROR).
@@ -41,7 +42,9 @@ type Socket struct {
 	// asked are the outside addresses that an unpublished datagram socket has
 	// sent to, whose answers are let in; and of a published one those that have
 	// sent to it, which get their answers also where they are the host's own.
-	asked map[netip.AddrPort]struct{}
+	// In host mode with a list it is those that have sent to the socket. The
+	// value is until when.
+	asked map[netip.AddrPort]time.Time
 
 	// NonBlock makes calls answer unix.EAGAIN or unix.EINPROGRESS in place of
 	// waiting.
@@ -128,7 +131,10 @@ func (s *Socket) Close() error {
 		s.net.ports.release(s)
 		s.registered = false
 	}
-	s.inbox.drain()
+	s.drain()
+	s.net.asked -= len(s.asked)
+	s.asked = nil
+	s.net.uncount(s)
 	if s.fd < 0 {
 		return nil
 	}
@@ -160,8 +166,8 @@ func (s *Socket) Shutdown(e Ends) error {
 
 // Available is how many bytes can be read without waiting.
 func (s *Socket) Available() uint64 {
-	if g, ok := s.inbox.takeGram(true); ok {
-		return uint64(len(g.data))
+	if len(s.inbox.grams) > 0 {
+		return uint64(len(s.inbox.grams[0].data))
 	}
 	n, err := unix.IoctlGetInt(s.fd, unix.TIOCINQ)
 	if err != nil {
