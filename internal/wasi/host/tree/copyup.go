@@ -170,8 +170,12 @@ type budget struct {
 	bytes   int64
 }
 
-// copyUpAll brings a folder with all below it to the upper level.
+// copyUpAll brings a folder with all below it to the upper level. What in it
+// the user may not change would be the user's own then, and is EXDEV too.
 func (f *folder) copyUpAll(b *budget) error {
+	if f.mayChange() != nil {
+		return unix.EXDEV
+	}
 	if err := f.writable(); err != nil {
 		return err
 	}
@@ -203,7 +207,7 @@ func (f *folder) copyUpAll(b *budget) error {
 				return err
 			}
 		default:
-			if b.bytes -= e.st.Size; b.bytes < 0 {
+			if b.bytes -= e.st.Size; b.bytes < 0 || f.mayOpen(&e, 6) != nil {
 				return unix.EXDEV
 			}
 			if err := f.copyUp(name, &e, false); err != nil {

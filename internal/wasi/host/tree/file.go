@@ -121,7 +121,7 @@ func (f *File) SetTimes(t Times) error {
 	case f.kind != TypeRegular:
 		return unix.EPERM // a device of the host
 	case f.lower:
-		if err := f.raise(); err != nil {
+		if err := f.raise(t); err != nil {
 			return err
 		}
 	}
@@ -129,7 +129,7 @@ func (f *File) SetTimes(t Times) error {
 }
 
 // raise replaces a file of the image by its copy in the upper level.
-func (f *File) raise() error {
+func (f *File) raise(t Times) error {
 	r, _, err := f.t.walk(f.low.f, f.low.path, followIf(f.low.follow), nil)
 	if err != nil {
 		return err
@@ -139,6 +139,9 @@ func (f *File) raise() error {
 		return unix.EROFS // it has lost its name, and what is left of it is the image's
 	}
 	if r.e.at != inUpper {
+		if err := r.f.mayTouch(&r.e, t); err != nil {
+			return err
+		}
 		if err := r.f.copyUp(r.name, &r.e, false); err != nil {
 			return err
 		}

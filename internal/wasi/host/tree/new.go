@@ -26,6 +26,9 @@ func New(c Config) (_ *Tree, err error) {
 			t.root.release()
 		}
 	}()
+	if t.user, err = thisUser(); err != nil {
+		return nil, fmt.Errorf("asking for the own user: %w", err)
+	}
 	if err := t.openRoot(&c); err != nil {
 		return nil, err
 	}
@@ -82,7 +85,10 @@ func (t *Tree) openRoot(c *Config) error {
 		if err := unix.Fstatfs(fd, &fs); err != nil {
 			return fmt.Errorf("opening the root %s: %w", c.Root, err)
 		}
-		t.plain = os.Geteuid() != 0 || fs.Flags&unix.ST_NODEV != 0
+		// Only root can have made devices; on the mount's own file system, that
+		// is (see openFast).
+		t.plain = fs.Flags&unix.ST_NODEV != 0 || t.user.uid != 0 && st.Uid == t.user.uid
+		t.foreign = !t.user.override && st.Uid != t.user.uid
 	}
 	if c.Upper == "" {
 		return nil
@@ -244,7 +250,7 @@ func checkSourceFile(dir int, file, source string) error {
 	if err != nil {
 		return fmt.Errorf("opening the source %s: %w", source, err)
 	}
-	if checkKind(&st) != nil {
+	if st.Mode&unix.S_IFMT != unix.S_IFREG && !isHarmless(&st) {
 		return invalid("the source %s is a device, socket or FIFO, which guests are not given: name a file or folder", source)
 	}
 	return nil
@@ -314,7 +320,7 @@ func (t *Tree) addDevices() error {
 	sort.Strings(names) // so that inode numbers are the same each time
 	for _, name := range names {
 		st, err := fstatat(fd, name)
-		if err != nil || st.Mode&unix.S_IFMT != unix.S_IFCHR || uint64(st.Rdev) != unix.Mkdev(1, harmless[name]) {
+		if err != nil || !isHarmless(&st) || unix.Minor(uint64(st.Rdev)) != harmless[name] {
 			continue
 		}
 		if err := t.placeDefault("/dev/"+name, &defFile{dir: fd, file: name}); err != nil {

@@ -110,18 +110,33 @@ func (r *found) open(o *OpenFlags) (Node, error) {
 	case r.slash || o.Directory:
 		return nil, unix.ENOTDIR
 	}
-	if err := checkKind(&e.st); err != nil {
-		return nil, err
-	}
 	if err := r.exists(); err != nil {
 		return nil, err
+	}
+	r.device()
+	if own := e.at == inDefault || e.at == inMount; !own || !isHarmless(&e.st) {
+		if err := checkKind(&e.st); err != nil {
+			return nil, err
+		}
 	}
 	return r.openFile(o)
 }
 
+// device puts the tree's own harmless device in place of a node that the image
+// has there: the node itself may lie where the kernel opens none.
+func (r *found) device() {
+	g := r.f.g.child(r.name)
+	if r.e.kind() != unix.S_IFCHR || g == nil || g.def == nil || r.f.masked(r.name) {
+		return
+	}
+	if st, err := g.def.stat(g.ino, r.f.t.born); err == nil && isHarmless(&st) {
+		r.e.at, r.e.st, r.e.g = inDefault, st, g
+	}
+}
+
 // create makes a file where a walk found none.
 func (r *found) create(o *OpenFlags) (Node, error) {
-	if err := r.f.writable(); err != nil {
+	if err := r.f.changeable(); err != nil {
 		return nil, err
 	}
 	if err := r.f.mnt.space.take(1); err != nil {
@@ -149,6 +164,9 @@ func (r *found) openFile(o *OpenFlags) (Node, error) {
 		return nil, unix.EROFS
 	}
 	if write && (e.at == inLower || e.at == inDefault) {
+		if err := f.mayOpen(e, 2); err != nil {
+			return nil, err
+		}
 		if err := f.copyUp(r.name, e, o.Truncate); err != nil {
 			return nil, err
 		}
@@ -230,9 +248,12 @@ func (f *folder) openFast(base int, rel string, resolve uint64, o *OpenFlags) (*
 	}
 	var want unix.Stat_t
 	lower := base == f.lower
-	if sure := lower && f.t.plain; !sure {
-		// Merely opening a device or a FIFO may do something, so it is looked
-		// at first. An image's tree without devices needs no such care.
+	if lower && f.t.plain {
+		// What is mounted below the image's tree is another's: the walk looks.
+		resolve |= unix.RESOLVE_NO_XDEV
+	} else {
+		// Merely opening a device may do something, so it is looked at first.
+		// An image's tree without devices needs no such care.
 		fd, err := openat2(base, rel, look, resolve)
 		if err != nil {
 			return nil, err

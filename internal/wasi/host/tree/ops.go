@@ -37,7 +37,7 @@ func (r *found) vacant() error {
 
 // prepare makes the folder ready to take a new name.
 func (f *folder) prepare() error {
-	if err := f.writable(); err != nil {
+	if err := f.changeable(); err != nil {
 		return err
 	}
 	return f.mnt.space.take(1)
@@ -149,6 +149,9 @@ func (d *Dir) Link(old string, follow bool, nd *Dir, new string) error {
 		if src.e.kind() == unix.S_IFCHR {
 			return unix.EXDEV // a harmless device of the tree's own
 		}
+		if src.f.mayOpen(&src.e, 6) != nil {
+			return unix.EPERM // as with fs.protected_hardlinks (proc_sys_fs(5))
+		}
 		if err := src.f.copyUp(src.name, &src.e, false); err != nil {
 			return err
 		}
@@ -169,7 +172,10 @@ func (d *Dir) Unlink(path string) error {
 		case r.e.at == inMount:
 			return unix.EBUSY
 		}
-		if err := r.f.writable(); err != nil {
+		if err := r.f.changeable(); err != nil {
+			return err
+		}
+		if err := r.f.mayRemove(r.name, &r.e); err != nil {
 			return err
 		}
 		if err := r.f.maskBeneath(r.name); err != nil {
@@ -201,8 +207,11 @@ func (d *Dir) Rmdir(path string) error {
 		case r.f.mountsBelow(r.name):
 			return unix.EBUSY
 		}
-		if r.f.mnt.ro {
-			return unix.EROFS
+		if err := r.f.changeable(); err != nil {
+			return err
+		}
+		if err := r.f.mayRemove(r.name, &r.e); err != nil {
+			return err
 		}
 		return r.f.removeDir(r.name, &r.e)
 	})
@@ -214,9 +223,6 @@ func (f *folder) removeDir(name string, e *entry) error {
 		if err := f.checkEmpty(name, e); err != nil {
 			return err
 		}
-	}
-	if err := f.writable(); err != nil {
-		return err
 	}
 	if err := f.maskBeneath(name); err != nil {
 		return err

@@ -44,6 +44,12 @@ var kernelFS = map[uint32]string{
 	0x0a647361:                 "functionfs", // drivers/usb/gadget/function/f_fs.c
 	0xaee71ee7:                 "gadgetfs",   // drivers/usb/gadget/legacy/inode.c
 	0x5a4f4653:                 "zonefs",     // a block device's zones as files
+	0x23c9b64e:                 "spufs",      // arch/powerpc/platforms/cell/spufs
+	0x66726f67:                 "ibmasmfs",   // drivers/misc/ibmasm/ibmasmfs.c
+	0x76a9f425:                 "ocfs2_dlm",  // fs/ocfs2/dlmfs/dlmfs.c
+	0x64646178:                 "dax",        // drivers/dax/super.c
+	0x474d454d:                 "guest_mem",  // virt/kvm/guest_memfd.c
+	0x62646576:                 "bdev",       // block/bdev.c
 }
 
 // kernelFSOf names the kernel file system that fd is on, "" for ordinary ones.
@@ -72,22 +78,28 @@ func checkFS(fd int, dev, near uint64) error {
 // (Documentation/admin-guide/devices.txt, major 1).
 var harmless = map[string]uint32{"null": 3, "zero": 5, "full": 7, "random": 8, "urandom": 9}
 
+// isHarmless tells a harmless device by its number.
+func isHarmless(st *unix.Stat_t) bool {
+	if st.Mode&unix.S_IFMT != unix.S_IFCHR || unix.Major(uint64(st.Rdev)) != 1 {
+		return false
+	}
+	for _, minor := range harmless {
+		if unix.Minor(uint64(st.Rdev)) == minor {
+			return true
+		}
+	}
+	return false
+}
+
 // checkKind is EACCES for what a guest may not open: sockets and FIFOs, which
-// may block or reach other programs, and devices but the harmless ones.
+// may block or reach other programs, and devices. The harmless devices come by
+// the tree's own defaults, not from an image's or a mount's nodes.
 func checkKind(st *unix.Stat_t) error {
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFREG, unix.S_IFDIR:
 		return nil
 	case unix.S_IFLNK:
 		return unix.ELOOP
-	case unix.S_IFCHR:
-		if unix.Major(st.Rdev) == 1 {
-			for _, minor := range harmless {
-				if unix.Minor(st.Rdev) == minor {
-					return nil
-				}
-			}
-		}
 	}
 	return unix.EACCES
 }

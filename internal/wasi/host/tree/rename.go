@@ -37,11 +37,15 @@ func (d *Dir) Rename(old string, nd *Dir, new string) error {
 	if src.f == dst.f && src.name == dst.name {
 		return nil
 	}
-	if err := src.f.writable(); err != nil {
-		return err
-	}
-	if err := dst.f.writable(); err != nil {
-		return err
+	for _, end := range []*found{&src, &dst} {
+		if err := end.f.changeable(); err != nil {
+			return err
+		}
+		if end.e.at != absent {
+			if err := end.f.mayRemove(end.name, &end.e); err != nil {
+				return err
+			}
+		}
 	}
 	if !src.f.mnt.overlay {
 		return unix.Renameat(src.f.upper, src.name, dst.f.upper, dst.name)
@@ -134,6 +138,11 @@ func renameDir(src, dst *found) error {
 		return err
 	}
 	defer c.release()
+	if src.f != dst.f { // its ".." changes
+		if err := c.mayChange(); err != nil {
+			return err
+		}
+	}
 	if err := c.copyUpAll(&budget{entries: moveEntries, bytes: moveBytes}); err != nil {
 		return err
 	}

@@ -131,19 +131,37 @@ func (d *Dir) SetTimes(t Times) error {
 		return err
 	}
 	defer d.t.mu.Unlock()
-	return f.setTimes(t)
-}
-
-func (f *folder) setTimes(t Times) error {
-	if err := f.writable(); err != nil {
+	if err := f.ownable(t); err != nil {
 		return err
 	}
 	return unix.UtimesNanoAt(f.upper, ".", t.timespecs(), 0)
 }
 
+// ownable brings a folder to where its times, or what else is its owner's
+// alone, can be set.
+func (f *folder) ownable(t Times) error {
+	if f.mnt.overlay && !f.mnt.ro && !f.gone {
+		e := entry{at: inUpper}
+		switch {
+		case f.lower >= 0:
+			st, err := fstat(f.lower)
+			if err != nil {
+				return err
+			}
+			e.at, e.st = inLower, st
+		case f.upper < 0:
+			e.at = inNothing
+		}
+		if err := f.mayTouch(&e, t); err != nil {
+			return err
+		}
+	}
+	return f.writable()
+}
+
 // SetTimesAt sets the times of path.
 func (d *Dir) SetTimesAt(path string, follow bool, t Times) error {
-	return d.change(path, follow, func(dir int, name string, link bool) error {
+	return d.change(path, follow, t, func(dir int, name string, link bool) error {
 		return unix.UtimesNanoAt(dir, name, t.timespecs(), unix.AT_SYMLINK_NOFOLLOW)
 	})
 }
@@ -152,7 +170,7 @@ func (d *Dir) SetTimesAt(path string, follow bool, t Times) error {
 // included. It is ENOTSUP for a link. Guests have no call for it; unpacking
 // an archive into a tree does.
 func (d *Dir) SetMode(path string, follow bool, mode uint32) error {
-	return d.change(path, follow, func(dir int, name string, link bool) error {
+	return d.change(path, follow, Times{}, func(dir int, name string, link bool) error {
 		if link {
 			return unix.ENOTSUP
 		}
@@ -177,13 +195,14 @@ func chmod(dir int, name string, mode uint32) error {
 
 // SetOwner sets the owner of path, as SetMode for unpacking archives.
 func (d *Dir) SetOwner(path string, follow bool, uid, gid uint32) error {
-	return d.change(path, follow, func(dir int, name string, link bool) error {
+	return d.change(path, follow, Times{}, func(dir int, name string, link bool) error {
 		return unix.Fchownat(dir, name, int(uid), int(gid), unix.AT_SYMLINK_NOFOLLOW)
 	})
 }
 
-// change brings path to where it can be written and does something to it there.
-func (d *Dir) change(path string, follow bool, do func(dir int, name string, link bool) error) error {
+// change brings path to where it can be written and does something to it there
+// that takes the right to set its times so.
+func (d *Dir) change(path string, follow bool, t Times, do func(dir int, name string, link bool) error) error {
 	f, err := d.begin()
 	if err != nil {
 		return err
@@ -195,7 +214,7 @@ func (d *Dir) change(path string, follow bool, do func(dir int, name string, lin
 	}
 	defer r.f.release()
 	if r.name == "" {
-		if err := r.f.writable(); err != nil {
+		if err := r.f.ownable(t); err != nil {
 			return err
 		}
 		return do(r.f.upper, ".", false)
@@ -215,13 +234,16 @@ func (d *Dir) change(path string, follow bool, do func(dir int, name string, lin
 			return err
 		}
 		defer c.release()
-		if err := c.writable(); err != nil {
+		if err := c.ownable(t); err != nil {
 			return err
 		}
 		return do(c.upper, ".", false)
 	case r.e.at == inDefault && r.e.kind() == unix.S_IFCHR:
 		return unix.EPERM // a device of the host
 	case r.e.at != inUpper:
+		if err := r.f.mayTouch(&r.e, t); err != nil {
+			return err
+		}
 		if err := r.f.copyUp(r.name, &r.e, false); err != nil {
 			return err
 		}

@@ -18,6 +18,8 @@ import (
 type Tree struct {
 	mu         sync.Mutex
 	plain      bool // the image tree cannot hold working devices
+	user       user
+	foreign    bool // the image's "/" is not the user's own
 	root       *folder
 	upper      *upper // nil where there is none
 	upperPath  string

@@ -52,6 +52,9 @@ func asOrdinaryUser() error {
 	if err := os.WriteFile(exe, self, 0o755); err != nil {
 		return err
 	}
+	if err := buildForeign(filepath.Join(dir, "foreign")); err != nil {
+		return err
+	}
 	var args []string
 	for _, a := range os.Args[1:] {
 		// These name files that the user may not write, or are not for a second run.
@@ -61,7 +64,7 @@ func asOrdinaryUser() error {
 	}
 	p, err := os.StartProcess(exe, append([]string{exe}, args...), &os.ProcAttr{
 		Dir:   dir,
-		Env:   append(os.Environ(), "TREE_TEST_CHILD=1", "TMPDIR="+dir),
+		Env:   append(os.Environ(), "TREE_TEST_CHILD=1", foreignVariable+"="+filepath.Join(dir, "foreign"), "TMPDIR="+dir),
 		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr},
 		Sys:   &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: plainUID, Gid: plainUID}},
 	})

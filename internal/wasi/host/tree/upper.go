@@ -174,21 +174,36 @@ func (f *folder) writableFor(c *folder) error {
 // userMode is the mode that a copy gets. Without root's rights the owner's own
 // bits would keep the guest out of folders and files that are its own.
 func userMode(st *unix.Stat_t) uint32 {
-	mode := st.Mode & 0o7777
-	if os.Geteuid() != 0 {
-		mode |= 0o600
-		if st.Mode&unix.S_IFMT == unix.S_IFDIR {
-			mode |= 0o700
-		}
+	if os.Geteuid() == 0 {
+		return st.Mode & 0o7777
+	}
+	return ownMode(st)
+}
+
+// ownMode is the mode of a copy that belongs to the guest's user, whoever owns
+// the original: no rights of another are handed on with it.
+func ownMode(st *unix.Stat_t) uint32 {
+	mode := st.Mode&0o7777 | 0o600
+	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
+		mode |= 0o700
+	}
+	if st.Uid != uint32(os.Geteuid()) {
+		mode &^= unix.S_ISUID | unix.S_ISGID
 	}
 	return mode
 }
 
 // likeOriginal gives a copy the owner, mode and times of its original. Only
-// root can give files away; everyone else owns the copy.
+// root can give files away; everyone else owns the copy, and so does a root
+// that may not, because it lacks CAP_CHOWN (EPERM) or its user namespace has no
+// such user (EINVAL).
 func likeOriginal(dir int, name string, st *unix.Stat_t, mode uint32) error {
 	if os.Geteuid() == 0 {
-		if err := unix.Fchownat(dir, name, int(st.Uid), int(st.Gid), unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		err := unix.Fchownat(dir, name, int(st.Uid), int(st.Gid), unix.AT_SYMLINK_NOFOLLOW)
+		if err == unix.EPERM || err == unix.EINVAL {
+			mode, err = ownMode(st), nil
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -211,7 +211,7 @@ func (f *folder) single(stack []comp, write bool) (fd int, resolve uint64, ok bo
 	if write && (f.mnt.ro || f.upper < 0) {
 		return -1, 0, false
 	}
-	if f.g == nil && (f.upper < 0) != (f.lower < 0) {
+	if f.g == nil && f.white < 0 && (f.upper < 0) != (f.lower < 0) {
 		return f.top(), beneath, true
 	}
 	// Several layers meet here, but perhaps not below the next name. Links may
