@@ -37,6 +37,10 @@ type Config struct {
 	Net     socket.Config `json:"net"`
 	// Limits bound its memory and stack.
 	Limits engine.Limits `json:"limits"`
+	// Reserved is what the container's memory limit holds besides the guest's
+	// memory, for the process around it, in bytes; 0 where it holds the
+	// guest's memory alone. It is for messages.
+	Reserved uint64 `json:"reserved,omitempty"`
 }
 
 // Result is how a guest ended.
