@@ -34,12 +34,13 @@ const (
 	maxExit = 255
 )
 
-// Run runs a guest to its end on the calling thread. ready is called when the
-// guest is instantiated, and returns when it may start.
+// Run runs a guest to its end on the calling thread. When the guest is
+// instantiated, seal is called, which takes from the process all that a guest
+// does not need, and then ready, which returns when the guest may start.
 //
 // What the user should know of a guest's end is also written to standard
 // error, in lines that begin with "wherry: ".
-func Run(ctx context.Context, cfg Config, ready func() error) Result {
+func Run(ctx context.Context, cfg Config, seal, ready func() error) Result {
 	// The guest's calls block this thread in system calls and its stack is
 	// this thread's; it stays one thread.
 	runtime.LockOSThread()
@@ -49,8 +50,10 @@ func Run(ctx context.Context, cfg Config, ready func() error) Result {
 	if err != nil {
 		return notStarted(err)
 	}
-	if err := ready(); err != nil {
-		return Result{Code: ExitSetup, Reason: err.Error()}
+	for _, step := range []func() error{seal, ready} {
+		if err := step(); err != nil {
+			return Result{Code: ExitSetup, Reason: err.Error()}
+		}
 	}
 	// What loading left behind is not needed again, and a guest that computes
 	// makes no garbage.
@@ -75,7 +78,8 @@ func (c Config) function() string {
 // running is a guest that is instantiated.
 type running struct {
 	instance engine.Instance
-	limit    uint64
+	// limit bounds the guest's memory; reserved is on top of it.
+	limit, reserved uint64
 }
 
 // load makes a guest of a configuration.
@@ -119,7 +123,7 @@ func load(ctx context.Context, cfg Config) (*running, error) {
 	if err != nil {
 		return nil, fmt.Errorf("instantiate %s: %w", cfg.Name, err)
 	}
-	return &running{instance: instance, limit: cfg.Limits.MemoryBytes}, nil
+	return &running{instance: instance, limit: cfg.Limits.MemoryBytes, reserved: cfg.Reserved}, nil
 }
 
 // openFiles opens the guest's files, nil for none, and finds its CA bundle.
@@ -296,7 +300,11 @@ func (g *running) memoryFull() bool {
 }
 
 func (g *running) limitReached() string {
-	return fmt.Sprintf("memory.grow failed at limit %s: the guest has %s", mib(g.limit), mib(uint64(len(g.instance.Memory("memory")))))
+	has := fmt.Sprintf("the guest has %s", mib(uint64(len(g.instance.Memory("memory")))))
+	if g.reserved > 0 {
+		has += fmt.Sprintf(", and %s are its process's own", mib(g.reserved))
+	}
+	return fmt.Sprintf("memory.grow failed at limit %s: %s", mib(g.limit+g.reserved), has)
 }
 
 func mib(n uint64) string {

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"wherry/internal/guest"
+	"wherry/internal/sandbox/seccomp"
 )
 
 // controlFD is the socket to the shim, in the container process.
@@ -29,11 +30,13 @@ type setup struct {
 	Stdio    [3]bool      `json:"stdio"`
 	Terminal bool         `json:"terminal,omitempty"`
 	Config   guest.Config `json:"config"`
+	// Seal is what the process gives up before the guest runs.
+	Seal seccomp.Profile `json:"seal"`
 }
 
 // hand sends a container process what it needs.
 func hand(conn *net.UnixConn, c Command) error {
-	s := setup{Terminal: c.Terminal, Config: c.Config}
+	s := setup{Terminal: c.Terminal, Config: c.Config, Seal: c.Seal}
 	var fds []int
 	for i, f := range []*os.File{c.Stdin, c.Stdout, c.Stderr} {
 		if s.Stdio[i] = f != nil; f != nil {
@@ -140,35 +143,34 @@ func (control) write(m message) error {
 }
 
 // take receives what the shim hands over and puts it in its places.
-func (c control) take() (guest.Config, error) {
+func (c control) take() (s setup, err error) {
 	fds, err := c.files()
 	if err != nil {
-		return guest.Config{}, err
+		return s, err
 	}
 	text, err := c.line()
 	if err != nil {
-		return guest.Config{}, err
+		return s, err
 	}
-	var s setup
 	if err := json.Unmarshal([]byte(text), &s); err != nil {
-		return guest.Config{}, err
+		return s, err
 	}
 	for i, given := range s.Stdio {
 		if !given || len(fds) == 0 {
 			continue
 		}
 		if err := unix.Dup3(fds[0], i, 0); err != nil {
-			return s.Config, fmt.Errorf("take standard stream %d: %w", i, err)
+			return s, fmt.Errorf("take standard stream %d: %w", i, err)
 		}
 		unix.Close(fds[0])
 		fds = fds[1:]
 	}
 	if s.Terminal {
 		if err := unix.IoctlSetInt(0, unix.TIOCSCTTY, 0); err != nil {
-			return s.Config, fmt.Errorf("take the terminal: %w", err)
+			return s, fmt.Errorf("take the terminal: %w", err)
 		}
 	}
-	return s.Config, place(&s.Config, fds)
+	return s, place(&s.Config, fds)
 }
 
 // place puts descriptors where a configuration has places in the list of them.

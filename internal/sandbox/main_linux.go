@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"wherry/internal/guest"
+	"wherry/internal/sandbox/seccomp"
 )
 
 // Main is the main function of a container process. It takes its
@@ -18,12 +19,13 @@ func Main() int {
 	Name("wherry-guest")
 	unix.CloseOnExec(controlFD)
 	var shim control
-	cfg, err := shim.take()
+	s, err := shim.take()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "wherry: this is the container process; the shim starts it:", err)
 		return guest.ExitSetup
 	}
-	res := guest.Run(context.Background(), cfg, func() error {
+	seal := func() error { return seccomp.Seal(s.Seal) }
+	res := guest.Run(context.Background(), s.Config, seal, func() error {
 		if err := shim.write(message{Ready: true}); err != nil {
 			return err
 		}

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"wherry/internal/guest"
+	"wherry/internal/sandbox/seccomp"
 )
 
 // maxMessage bounds what a container process may say, in bytes.
@@ -36,6 +37,8 @@ type Command struct {
 	Files []*os.File
 	// Rlimits are set before anything of the guest is loaded.
 	Rlimits map[int]unix.Rlimit
+	// Seal is what the process may still ask of the kernel once its guest runs.
+	Seal seccomp.Profile
 	// Standby, where not nil, is the process to use, made for the same Name.
 	Standby *Standby
 }

@@ -241,6 +241,10 @@ func (c *container) run(ctx context.Context, s *spec, p *program, cfg guest.Conf
 	if err != nil {
 		return nil, err
 	}
+	profile, err := seal(s, cfg)
+	if err != nil {
+		return nil, err
+	}
 	for again := false; ; again = true {
 		key, cache, err := c.key(ctx, s, p, cfg.Engine)
 		if err != nil {
@@ -262,6 +266,7 @@ func (c *container) run(ctx context.Context, s *spec, p *program, cfg guest.Conf
 			Stdin: stdin, Stdout: stdout, Stderr: stderr,
 			Terminal: s.Process.Terminal || c.request.Terminal,
 			Rlimits:  limits,
+			Seal:     profile,
 			Standby:  c.standby,
 		})
 		c.standby = nil

@@ -66,7 +66,7 @@ func (f *folder) copyUp(name string, e *entry, empty bool) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := unix.Renameat(work, temp, f.upper, name); err != nil {
+	if err := unix.Renameat2(work, temp, f.upper, name, 0); err != nil {
 		return err
 	}
 	// Several names of one file of the image become several files: only one of

@@ -48,7 +48,7 @@ func (d *Dir) Rename(old string, nd *Dir, new string) error {
 		}
 	}
 	if !src.f.mnt.overlay {
-		return unix.Renameat(src.f.upper, src.name, dst.f.upper, dst.name)
+		return unix.Renameat2(src.f.upper, src.name, dst.f.upper, dst.name, 0)
 	}
 	if src.e.isDir() {
 		return renameDir(&src, &dst)
@@ -115,7 +115,7 @@ func renameFile(src, dst *found) error {
 	}
 	same := dst.e.at == inUpper && keyOf(&dst.e.st) == keyOf(&src.e.st)
 	// The new name is set before the old one goes: a crash leaves both.
-	if err := unix.Renameat(src.f.upper, src.name, dst.f.upper, dst.name); err != nil {
+	if err := unix.Renameat2(src.f.upper, src.name, dst.f.upper, dst.name, 0); err != nil {
 		return err
 	}
 	if same {
@@ -150,7 +150,7 @@ func renameDir(src, dst *found) error {
 	if err := dst.f.maskBeneath(dst.name); err != nil {
 		return err
 	}
-	if err := unix.Renameat(src.f.upper, src.name, dst.f.upper, dst.name); err != nil {
+	if err := unix.Renameat2(src.f.upper, src.name, dst.f.upper, dst.name, 0); err != nil {
 		return err
 	}
 	if dst.e.at == inUpper {

@@ -70,7 +70,7 @@ func openat2(dir int, path string, flags uint64, resolve uint64) (int, error) {
 		case err == unix.ENOSYS:
 			noOpenat2.Store(true)
 			return -1, err
-		case err == unix.EPERM && try == 0 && !openat2Works():
+		case err == unix.EPERM && try == 0 && !openat2Works(dir):
 			noOpenat2.Store(true) // a seccomp filter of an older container runtime
 			return -1, unix.ENOSYS
 		case err == unix.EAGAIN && try < eagainTries:
@@ -81,9 +81,10 @@ func openat2(dir int, path string, flags uint64, resolve uint64) (int, error) {
 }
 
 // openat2Works tells a kernel that refuses the call from one that refuses a
-// path.
-func openat2Works() bool {
-	fd, err := unix.Openat2(unix.AT_FDCWD, "/", &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC})
+// path. It asks for a folder that is open: once the process is sealed, no path
+// begins at the working directory.
+func openat2Works(dir int) bool {
+	fd, err := unix.Openat2(dir, ".", &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC})
 	if err == nil {
 		unix.Close(fd)
 	}
