@@ -55,7 +55,7 @@ func (f *folder) copyUp(name string, e *entry, empty bool) (err error) {
 		return err
 	}
 	if e.at == inDefault && e.g.def.dir < 0 {
-		err = unix.Fchmodat(work, temp, e.st.Mode&0o7777, 0)
+		err = chmod(work, temp, e.st.Mode&0o7777)
 	} else {
 		err = likeOriginal(work, temp, &e.st, userMode(&e.st))
 	}

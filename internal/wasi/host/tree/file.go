@@ -2,11 +2,7 @@
 
 package tree
 
-import (
-	"unsafe"
-
-	"golang.org/x/sys/unix"
-)
+import "golang.org/x/sys/unix"
 
 // File is an open regular file, or one of the harmless devices.
 type File struct {
@@ -171,16 +167,6 @@ func (f *File) raise(t Times) error {
 	f.lower, f.isDef = false, false
 	f.low.f.release()
 	f.low.f = nil
-	return nil
-}
-
-// futimens sets times by descriptor; x/sys has only the path form, and the
-// empty path needs Linux 5.8.
-func futimens(fd int, ts []unix.Timespec) error {
-	_, _, errno := unix.Syscall6(unix.SYS_UTIMENSAT, uintptr(fd), 0, uintptr(unsafe.Pointer(&ts[0])), 0, 0, 0)
-	if errno != 0 {
-		return errno
-	}
 	return nil
 }
 

@@ -245,11 +245,13 @@ func TestTimes(t *testing.T) {
 		if n, err := unix.Read(f.FD(), buf); err != nil || string(buf[:n]) != "f" {
 			t.Errorf("the offset moved: %q, %v", buf[:n], err)
 		}
-		e.want(e.SetTimesAt("l", false, Times{Mtim: then, SetMtim: true}), nil, "set on a link")
+		// A link's own times have no call that takes no path.
+		pathless := os.Getenv(childVariable) == "old"
+		e.want(e.SetTimesAt("l", false, Times{Mtim: then, SetMtim: true}), map[bool]error{true: unix.EPERM}[pathless], "set on a link")
 		if st, _ := e.StatAt("g", false); st.Mtim == then {
 			t.Error("the link's target was set")
 		}
-		if st, _ := e.StatAt("l", false); st.Mtim != then {
+		if st, _ := e.StatAt("l", false); st.Mtim != then && !pathless {
 			t.Errorf("the link was not set: %+v", st)
 		}
 		e.want(e.SetTimesAt("l", true, Times{Atim: then, SetAtim: true, NowMtim: true}), nil, "set through a link")

@@ -134,7 +134,7 @@ func (d *Dir) SetTimes(t Times) error {
 	if err := f.ownable(t); err != nil {
 		return err
 	}
-	return unix.UtimesNanoAt(f.upper, ".", t.timespecs(), 0)
+	return chtimes(f.upper, ".", t.timespecs())
 }
 
 // ownable brings a folder to where its times, or what else is its owner's
@@ -162,7 +162,7 @@ func (f *folder) ownable(t Times) error {
 // SetTimesAt sets the times of path.
 func (d *Dir) SetTimesAt(path string, follow bool, t Times) error {
 	return d.change(path, follow, t, func(dir int, name string, link bool) error {
-		return unix.UtimesNanoAt(dir, name, t.timespecs(), unix.AT_SYMLINK_NOFOLLOW)
+		return chtimes(dir, name, t.timespecs())
 	})
 }
 
@@ -176,21 +176,6 @@ func (d *Dir) SetMode(path string, follow bool, mode uint32) error {
 		}
 		return chmod(dir, name, mode&0o7777)
 	})
-}
-
-// chmod follows no link, even one that has just been put there: fchmodat(2)
-// does, so the file is opened (or fchmodat2 used, from Linux 6.6).
-func chmod(dir int, name string, mode uint32) error {
-	err := unix.Fchmodat(dir, name, mode, unix.AT_SYMLINK_NOFOLLOW)
-	if err != unix.ENOSYS && err != unix.EOPNOTSUPP && err != unix.EPERM {
-		return err
-	}
-	fd, err := openat(dir, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	return unix.Fchmod(fd, mode)
 }
 
 // SetOwner sets the owner of path, as SetMode for unpacking archives.

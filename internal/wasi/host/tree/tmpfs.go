@@ -64,7 +64,7 @@ func (t *Tree) scratchFolder(m *Mount) (fd int, err error) {
 	if t.upper != nil && t.upper.tmp >= 0 {
 		parent, name = t.upper.tmp, t.upper.temp()
 		if err = unix.Mkdirat(parent, name, 0o777); err == nil && m.Mode != 0 {
-			err = unix.Fchmodat(parent, name, m.Mode|0o700, 0) // the guest's own user is this one
+			err = chmod(parent, name, m.Mode|0o700) // the guest's own user is this one
 		}
 		if err == nil {
 			fd, err = openPath(parent, name, unix.O_DIRECTORY)

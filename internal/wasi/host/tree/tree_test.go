@@ -14,27 +14,43 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"wherry/internal/testutil/oldkernel"
 )
 
 // plainUID is an ordinary user that a root run of the tests becomes, so that
 // both kinds of user are tested.
 const plainUID = 65534
 
+// childVariable says that this is not the first run: "user", or "old" for an
+// ordinary user on what is as good as an old kernel.
+const childVariable = "TREE_TEST_CHILD"
+
 // TestMain runs the tests as they are, and when that is root, again as an
-// ordinary user in a process of its own.
+// ordinary user in processes of their own, one of which lacks the calls that a
+// kernel or a seal may lack.
 func TestMain(m *testing.M) {
+	if os.Getenv(childVariable) == "old" {
+		if err := oldkernel.Enter(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
 	code := m.Run()
 	fuzzing := slices.ContainsFunc(os.Args, func(a string) bool { return strings.HasPrefix(a, "-test.fuzz") })
-	if code == 0 && os.Geteuid() == 0 && os.Getenv("TREE_TEST_CHILD") == "" && !fuzzing {
-		if err := asOrdinaryUser(); err != nil {
-			fmt.Fprintln(os.Stderr, "tests as an ordinary user:", err)
+	for _, kind := range []string{"user", "old"} {
+		if code != 0 || os.Geteuid() != 0 || os.Getenv(childVariable) != "" || fuzzing {
+			break
+		}
+		if err := asOrdinaryUser(kind); err != nil {
+			fmt.Fprintf(os.Stderr, "tests as an ordinary user (%s): %v\n", kind, err)
 			code = 1
 		}
 	}
 	os.Exit(code)
 }
 
-func asOrdinaryUser() error {
+func asOrdinaryUser(kind string) error {
 	dir, err := os.MkdirTemp("", "tree-test-")
 	if err != nil {
 		return err
@@ -64,7 +80,7 @@ func asOrdinaryUser() error {
 	}
 	p, err := os.StartProcess(exe, append([]string{exe}, args...), &os.ProcAttr{
 		Dir:   dir,
-		Env:   append(os.Environ(), "TREE_TEST_CHILD=1", foreignVariable+"="+filepath.Join(dir, "foreign"), "TMPDIR="+dir),
+		Env:   append(os.Environ(), childVariable+"="+kind, foreignVariable+"="+filepath.Join(dir, "foreign"), "TMPDIR="+dir),
 		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr},
 		Sys:   &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: plainUID, Gid: plainUID}},
 	})

@@ -146,7 +146,7 @@ func (f *folder) writable() error {
 	if f.lower >= 0 {
 		err = likeOriginal(f.parent.upper, f.name, &st, mode)
 	} else {
-		err = unix.Fchmodat(f.parent.upper, f.name, mode, 0)
+		err = chmod(f.parent.upper, f.name, mode)
 	}
 	if err != nil {
 		unix.Close(fd)
@@ -195,12 +195,12 @@ func ownMode(st *unix.Stat_t) uint32 {
 
 // likeOriginal gives a copy the owner, mode and times of its original. Only
 // root can give files away; everyone else owns the copy, and so does a root
-// that may not, because it lacks CAP_CHOWN (EPERM) or its user namespace has no
-// such user (EINVAL).
+// that may not, because it lacks CAP_CHOWN (EPERM), its user namespace has no
+// such user (EINVAL) or it is sealed without a jail (ENOSYS).
 func likeOriginal(dir int, name string, st *unix.Stat_t, mode uint32) error {
 	if os.Geteuid() == 0 {
 		err := unix.Fchownat(dir, name, int(st.Uid), int(st.Gid), unix.AT_SYMLINK_NOFOLLOW)
-		if err == unix.EPERM || err == unix.EINVAL {
+		if err == unix.EPERM || err == unix.EINVAL || err == unix.ENOSYS {
 			mode, err = ownMode(st), nil
 		}
 		if err != nil {
@@ -208,12 +208,15 @@ func likeOriginal(dir int, name string, st *unix.Stat_t, mode uint32) error {
 		}
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFLNK {
-		if err := unix.Fchmodat(dir, name, mode, 0); err != nil {
+		if err := chmod(dir, name, mode); err != nil {
 			return err
 		}
 	}
-	times := []unix.Timespec{st.Atim, st.Mtim}
-	return unix.UtimesNanoAt(dir, name, times, unix.AT_SYMLINK_NOFOLLOW)
+	err := chtimes(dir, name, []unix.Timespec{st.Atim, st.Mtim})
+	if err == unix.EPERM && st.Mode&unix.S_IFMT == unix.S_IFLNK {
+		err = nil // a link's times are lost where no path can be named
+	}
+	return err
 }
 
 // ensureWhite makes the folder for the folder's masks.
