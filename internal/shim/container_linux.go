@@ -19,6 +19,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"wherry/internal/sandbox"
+	"wherry/internal/sandbox/cgroup"
 	"wherry/internal/shim/bundle"
 	"wherry/internal/shim/stream"
 )
@@ -41,6 +42,8 @@ type container struct {
 	memoryLimit uint64   // bytes, 0 for none
 	warnings    []string // lines for the container's log at its start
 	mounted     string   // where the rootfs was mounted; empty where not here
+	group       *cgroup.Group
+	unwatch     func() // ends the watch for a lack of memory, nil for none
 
 	// exited is closed when the container is stopped and its exit is told.
 	exited chan struct{}
@@ -50,6 +53,8 @@ type container struct {
 	// killed is the terminating signal that was asked for, 0 for none.
 	killed syscall.Signal
 	exit   bundle.ExitStatus
+	// oomTold: containerd was told that the cgroup ran out of memory.
+	oomTold bool
 	// abort ends a create under way.
 	abort context.CancelCauseFunc
 }
@@ -110,8 +115,9 @@ func (c *container) start(ctx context.Context) error {
 	return nil
 }
 
-// kill does what a signal means to a guest.
-func (c *container) kill(sig syscall.Signal) error {
+// kill does what a signal means to a guest. With all, whatever else is in the
+// container's cgroup ends with it.
+func (c *container) kill(sig syscall.Signal, all bool) error {
 	what, err := dispose(sig)
 	if err != nil {
 		return err
@@ -140,7 +146,12 @@ func (c *container) kill(sig syscall.Signal) error {
 		}
 		sig = unix.SIGKILL
 	}
-	return processError(c.proc.Signal(sig))
+	err = processError(c.proc.Signal(sig))
+	if err == nil && what == terminate && c.group != nil && (all || c.status == paused) {
+		// On cgroups of version 1 what is frozen does not die.
+		err = c.group.Kill()
+	}
+	return err
 }
 
 // processError words the end of a process as containerd's callers know it.
@@ -151,25 +162,37 @@ func processError(err error) error {
 	return err
 }
 
-// pause stops the process as a whole. A cgroup's freezer would do it without
-// the process's children seeing it; it has neither.
+// pause stops the process as a whole: by the cgroup's freezer where there is
+// one, else by a signal.
 func (c *container) pause() error {
-	if err := c.stopOrGo(opPause, unix.SIGSTOP, paused); err != nil {
+	if c.group != nil && c.group.CanFreeze() {
+		return c.stopOrGo(opPause, c.group.Freeze, paused)
+	}
+	if err := c.stopOrGo(opPause, c.signal(unix.SIGSTOP), paused); err != nil {
 		return err
 	}
 	return c.proc.AwaitStop()
 }
 
-func (c *container) resume() error { return c.stopOrGo(opResume, unix.SIGCONT, running) }
+func (c *container) resume() error {
+	if c.group != nil && c.group.CanFreeze() {
+		return c.stopOrGo(opResume, c.group.Thaw, running)
+	}
+	return c.stopOrGo(opResume, c.signal(unix.SIGCONT), running)
+}
 
-func (c *container) stopOrGo(op operation, sig syscall.Signal, next status) error {
+func (c *container) signal(sig syscall.Signal) func() error {
+	return func() error { return processError(c.proc.Signal(sig)) }
+}
+
+func (c *container) stopOrGo(op operation, do func() error, next status) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := c.status.check(op); err != nil {
 		return err
 	}
-	if err := c.proc.Signal(sig); err != nil {
-		return processError(err)
+	if err := do(); err != nil {
+		return err
 	}
 	c.status = next
 	return nil
@@ -180,15 +203,22 @@ func (c *container) stopOrGo(op operation, sig syscall.Signal, next status) erro
 func (c *container) watch() {
 	res := c.proc.Result()
 	at := c.proc.Status().At
+	noMemory := c.oomKilled()
 	c.streams.Drain()
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.exit = bundle.ExitStatus{Code: res.Code, Reason: res.Reason, OutOfMemory: res.OutOfMemory, ExitedAt: at.UTC()}
 	if c.proc.Status().Signal == unix.SIGKILL {
-		if c.killed != 0 {
+		switch {
+		case c.killed != 0:
 			c.exit.Code, c.exit.Reason, c.exit.OutOfMemory = 128+int(c.killed), "", false
-		} else {
+		case noMemory || c.oomTold:
+			c.exit.Reason, c.exit.OutOfMemory = c.outOfMemory(), true
+			if !c.oomTold {
+				c.publishOOM()
+			}
+		default:
 			c.exit.Reason = "killed by SIGKILL from outside: by the kernel for lack of memory, or by another program"
 		}
 	}
@@ -246,6 +276,7 @@ func (c *container) release() {
 	if c.streams != nil {
 		c.streams.Close()
 	}
+	c.dropGroup()
 	if c.mounted != "" {
 		if err := unix.Unmount(c.mounted, unix.MNT_DETACH); err != nil {
 			c.log.Warn("unmount the root file system", "error", err)

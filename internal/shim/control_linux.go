@@ -2,6 +2,7 @@ package shim
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"syscall"
 
@@ -9,13 +10,14 @@ import (
 	task "github.com/containerd/containerd/api/runtime/task/v2"
 	tasktypes "github.com/containerd/containerd/api/types/task"
 	"github.com/containerd/errdefs"
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"google.golang.org/protobuf/types/known/emptypb"
 )
 
 var (
 	errCheckpoint = fmt.Errorf("Wasm containers have no checkpoints: %w", errdefs.ErrNotImplemented)
 	errExec       = fmt.Errorf("a Wasm container is one program, there is nothing else in it to exec: %w", errdefs.ErrNotImplemented)
-	errUpdate     = fmt.Errorf("limits are set when the container is created, they cannot be changed while it lives: %w", errdefs.ErrNotImplemented)
+	errUpdate     = fmt.Errorf("the container has no cgroup, so its limits cannot be changed while it lives; give it one limit when it is created: %w", errdefs.ErrNotImplemented)
 )
 
 // Kill sends a signal, or what it means to a guest; see dispose.
@@ -24,10 +26,10 @@ func (s *service) Kill(_ context.Context, r *task.KillRequest) (*emptypb.Empty, 
 	if err != nil {
 		return nil, err
 	}
-	return empty, c.kill(syscall.Signal(r.Signal))
+	return empty, c.kill(syscall.Signal(r.Signal), r.All)
 }
 
-// Pause stops the process (SIGSTOP).
+// Pause stops the process.
 func (s *service) Pause(_ context.Context, r *task.PauseRequest) (*emptypb.Empty, error) {
 	c, err := s.get(r.ID, "")
 	if err != nil {
@@ -40,7 +42,7 @@ func (s *service) Pause(_ context.Context, r *task.PauseRequest) (*emptypb.Empty
 	return empty, nil
 }
 
-// Resume continues a paused process (SIGCONT).
+// Resume continues a paused process.
 func (s *service) Resume(_ context.Context, r *task.ResumeRequest) (*emptypb.Empty, error) {
 	c, err := s.get(r.ID, "")
 	if err != nil {
@@ -53,14 +55,26 @@ func (s *service) Resume(_ context.Context, r *task.ResumeRequest) (*emptypb.Emp
 	return empty, nil
 }
 
-// Pids lists a container's processes: there is one.
+// Pids lists a container's processes: those of its cgroup, without which there
+// is one.
 func (s *service) Pids(_ context.Context, r *task.PidsRequest) (*task.PidsResponse, error) {
 	c, err := s.get(r.ID, "")
 	if err != nil {
 		return nil, err
 	}
 	resp := &task.PidsResponse{}
-	if c.alive() {
+	if !c.alive() {
+		return resp, nil
+	}
+	if c.group != nil {
+		pids, err := c.group.Pids()
+		if err != nil {
+			return nil, err
+		}
+		for _, pid := range pids {
+			resp.Processes = append(resp.Processes, &tasktypes.ProcessInfo{Pid: uint32(pid)})
+		}
+	} else {
 		resp.Processes = []*tasktypes.ProcessInfo{{Pid: uint32(c.pid())}}
 	}
 	return resp, nil
@@ -102,7 +116,7 @@ func (s *service) Stats(_ context.Context, r *task.StatsRequest) (*task.StatsRes
 	if err := c.check(opStats); err != nil {
 		return nil, err
 	}
-	m, err := measure(c.pid(), c.memoryLimit)
+	m, err := c.measure()
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +124,8 @@ func (s *service) Stats(_ context.Context, r *task.StatsRequest) (*task.StatsRes
 	return &task.StatsResponse{Stats: data}, err
 }
 
-// Update is not possible.
+// Update changes limits of a living container, as far as its cgroup has them.
+// The bound of the guest's own memory was set when it was made and stays.
 func (s *service) Update(_ context.Context, r *task.UpdateTaskRequest) (*emptypb.Empty, error) {
 	c, err := s.get(r.ID, "")
 	if err != nil {
@@ -119,7 +134,17 @@ func (s *service) Update(_ context.Context, r *task.UpdateTaskRequest) (*emptypb
 	if err := c.check(opUpdate); err != nil {
 		return nil, err
 	}
-	return nil, errUpdate
+	if c.group == nil {
+		return nil, errUpdate
+	}
+	if r.Resources == nil {
+		return empty, nil
+	}
+	var res specs.LinuxResources
+	if err := json.Unmarshal(r.Resources.Value, &res); err != nil {
+		return nil, fmt.Errorf("update the container: its limits are %s, want the JSON of an OCI specification's linux.resources: %w: %w", r.Resources.TypeUrl, err, errdefs.ErrInvalidArgument)
+	}
+	return empty, c.update(&res)
 }
 
 // Exec is not possible.

@@ -154,6 +154,7 @@ const (
 	topicStart   = "/tasks/start"
 	topicExit    = "/tasks/exit"
 	topicDelete  = "/tasks/delete"
+	topicOOM     = "/tasks/oom"
 	topicPaused  = "/tasks/paused"
 	topicResumed = "/tasks/resumed"
 )

@@ -32,6 +32,9 @@ func remove(o options) (removed, error) {
 	if st.pid, err = killLeft(dir, o.id); err != nil {
 		return st, err
 	}
+	if err := removeGroup(dir); err != nil {
+		return st, err
+	}
 	var exit bundle.ExitStatus
 	if bundle.Read(dir, bundle.Exit, &exit) == nil {
 		st.code, st.at = exit.Code, exit.ExitedAt

@@ -8,15 +8,35 @@ import (
 	"strings"
 
 	"github.com/containerd/cgroups/v3/cgroup2/stats"
+	"google.golang.org/protobuf/proto"
 )
 
 // ticks is USER_HZ, the unit of /proc/PID/stat's times: 100 on every
 // architecture that Go runs on.
 const ticks = 100
 
-// measure fills the message of a cgroup v2 from /proc, since the container's
-// process has no cgroup of its own.
-func measure(pid int, limit uint64) (*stats.Metrics, error) {
+// measure reads the container's cgroup, in the message of its version, and
+// without one the process.
+func (c *container) measure() (proto.Message, error) {
+	if c.group == nil {
+		return measureProcess(c.pid(), c.memoryLimit)
+	}
+	s, err := c.group.Stats()
+	if err != nil {
+		return nil, err
+	}
+	kills, err := c.group.OOMKills()
+	if err != nil {
+		return nil, err
+	}
+	if c.group.Version() == 1 {
+		return metricsV1(s, kills), nil
+	}
+	return metricsV2(s, kills), nil
+}
+
+// measureProcess fills the message of a cgroup v2 from /proc.
+func measureProcess(pid int, limit uint64) (*stats.Metrics, error) {
 	user, system, err := cpuTimes(pid)
 	if err != nil {
 		return nil, fmt.Errorf("measure the container: %w", err)

@@ -50,8 +50,10 @@ type Group struct {
 	systemd  bool
 	v2       bool
 
-	mu  sync.Mutex
-	mgr cgroups.Manager
+	mu sync.Mutex
+	// mgr is of config.
+	mgr    cgroups.Manager
+	config *cgroups.Cgroup
 	// last are the limits as they were set last; updates give only some.
 	last cgroups.Resources
 	// made tells whether the folders exist; systemd makes them with the first
@@ -144,6 +146,7 @@ func open(id, path string, r *cgroups.Resources, paths map[string]string) (*Grou
 	if !mounted(g.v2) {
 		return nil, fmt.Errorf("the cgroup %q cannot be made: no cgroup file system is mounted at %s; mount one, or leave the limits out: %w", path, root, errdefs.ErrFailedPrecondition)
 	}
+	g.config = cg
 	var err error
 	if g.mgr, err = manager.NewWithPaths(cg, paths); err != nil {
 		return nil, g.explain("find", err)
@@ -208,6 +211,16 @@ func (g *Group) Place(pid int) error {
 			return g.explain(fmt.Sprintf("put process %d into", pid), err)
 		}
 		return nil
+	}
+	if g.made {
+		// The scope of an earlier process, which has ended.
+		if err := g.mgr.Destroy(); err != nil {
+			return g.explain("remove", err)
+		}
+		var err error
+		if g.mgr, err = manager.New(g.config); err != nil {
+			return g.explain("find", err)
+		}
 	}
 	if err := g.mgr.Apply(pid); err != nil {
 		return g.explain(fmt.Sprintf("have systemd put process %d into", pid), err)

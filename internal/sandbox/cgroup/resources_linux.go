@@ -198,3 +198,10 @@ func (g *Group) controllers() (names []string) {
 	slices.Sort(names)
 	return names
 }
+
+// Asks tells whether resources hold a limit, which without a group would not
+// hold. Weights alone are none.
+func Asks(in *specs.LinuxResources) bool {
+	r, err := convert(in)
+	return err != nil || len(needs(r)) > 0 || len(r.Unified) > 0
+}

@@ -32,6 +32,9 @@ const (
 	Compiling = "compiling"
 	// PID holds the container process's pid, in decimal.
 	PID = "init.pid"
+	// Cgroup is the record of the container's cgroup, for whoever cleans up
+	// behind a shim that died; only the shim's program reads it.
+	Cgroup = "cgroup.json"
 	// Log is the pipe of the shim's own log where containerd made one.
 	Log = "log"
 	// LogFile is the shim's own log where there is no such pipe.
