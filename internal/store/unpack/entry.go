@@ -71,8 +71,10 @@ func (x *extractor) entry(h *tar.Header, r io.Reader) error {
 	default:
 		return fmt.Errorf("the type %q of entry is unknown: %w", h.Typeflag, errdefs.ErrInvalidArgument)
 	}
-	x.own[p] = true
-	return err
+	if err != nil {
+		return err
+	}
+	return x.made(p)
 }
 
 // relative cleans a name to a path below the root. Absolute names are taken
@@ -88,70 +90,44 @@ func relative(name string) (string, error) {
 	return p, nil
 }
 
-// parent finds the folder that an entry goes into, and makes what is missing.
-// Links on the way, absolute ones too, lead where they would inside the image.
-func (x *extractor) parent(dir string) (string, error) {
-	todo := strings.Split(dir, "/")
-	at, links := ".", 0
-	for len(todo) > 0 {
-		name := todo[0]
-		todo = todo[1:]
-		switch name {
-		case "", ".":
-			continue
-		case "..":
-			at = path.Dir(at)
-			continue
-		}
-		next := path.Join(at, name)
-		if len(next) > maxPath {
-			return "", fmt.Errorf("the path has more than %d bytes where its links lead: %w", maxPath, errdefs.ErrInvalidArgument)
-		}
-		fi, err := x.root.Lstat(next)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			if err := x.root.Mkdir(next, 0o755); err != nil {
-				return "", err
-			}
-			if err := x.root.Chmod(next, 0o755); err != nil {
-				return "", err
-			}
-			at = next
-		case err != nil:
-			return "", err
-		case fi.IsDir():
-			at = next
-		case fi.Mode()&fs.ModeSymlink != 0:
-			if links++; links > maxLinks {
-				return "", fmt.Errorf("too many levels of symbolic links: %w", errdefs.ErrInvalidArgument)
-			}
-			target, err := x.root.Readlink(next)
-			if err != nil {
-				return "", err
-			}
-			if path.IsAbs(target) {
-				at = "."
-			}
-			todo = append(strings.Split(target, "/"), todo...)
-		default:
-			return "", fmt.Errorf("%s is a file, not a folder: %w", shorten(next), errdefs.ErrInvalidArgument)
-		}
-	}
-	return at, nil
-}
-
 // remove takes away what is at p, and what is known of it.
 func (x *extractor) remove(p string) error {
-	if err := x.root.RemoveAll(p); err != nil {
+	root, name, err := x.near(p)
+	if err != nil {
 		return err
 	}
-	abs := "/" + p
-	for k := range x.result.Digests {
-		if k == abs || strings.HasPrefix(k, abs+"/") {
-			delete(x.result.Digests, k)
+	fi, err := root.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if !fi.IsDir() {
+		if fi.Mode()&fs.ModeSymlink != 0 {
+			x.at.void = true
+		}
+		delete(x.result.Digests, "/"+p)
+		return root.Remove(name)
+	}
+	x.at.void = true
+	if len(x.result.Digests) > 0 {
+		if err := x.forget(p); err != nil {
+			return err
 		}
 	}
-	return nil
+	return root.RemoveAll(name)
+}
+
+// forget forgets the modules in a folder. It walks the folder, not all modules
+// that are known: so all removals together take time in what was made.
+func (x *extractor) forget(p string) error {
+	return fs.WalkDir(x.root.FS(), p, func(name string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			delete(x.result.Digests, "/"+name)
+		}
+		return err
+	})
 }
 
 // whiteout takes away what lower layers had.
@@ -173,8 +149,17 @@ func (x *extractor) whiteout(dir, base string) error {
 }
 
 // clear empties a folder of everything that the current layer did not make.
+// Once is enough: what comes later is of this layer.
 func (x *extractor) clear(dir string) error {
-	f, err := x.root.Open(dir)
+	if x.cleared[dir] {
+		return nil
+	}
+	x.cleared[dir] = true
+	root, name, err := x.near(dir)
+	if err != nil {
+		return err
+	}
+	f, err := root.Open(name)
 	if err != nil {
 		return err
 	}
@@ -184,14 +169,18 @@ func (x *extractor) clear(dir string) error {
 	}
 	for _, n := range names {
 		p := path.Join(dir, n)
-		if !x.madeIn(p) {
+		if !x.own[p] && !x.below[p] {
 			if err := x.remove(p); err != nil {
 				return err
 			}
 			continue
 		}
 		// A folder may hold both what this layer made and older things.
-		if fi, err := x.root.Lstat(p); err == nil && fi.IsDir() {
+		root, name, err := x.near(p)
+		if err != nil {
+			return err
+		}
+		if fi, err := root.Lstat(name); err == nil && fi.IsDir() {
 			if err := x.clear(p); err != nil {
 				return err
 			}
@@ -200,36 +189,27 @@ func (x *extractor) clear(dir string) error {
 	return nil
 }
 
-// madeIn reports whether the current layer made p or something below.
-func (x *extractor) madeIn(p string) bool {
-	if x.own[p] {
-		return true
-	}
-	for k := range x.own {
-		if strings.HasPrefix(k, p+"/") {
-			return true
-		}
-	}
-	return false
-}
-
 // folder makes a folder, or keeps the one that is there.
 func (x *extractor) folder(p string, h *tar.Header) error {
-	fi, err := x.root.Lstat(p)
+	root, name, err := x.near(p)
+	if err != nil {
+		return err
+	}
+	fi, err := root.Lstat(name)
 	if err == nil && !fi.IsDir() {
 		if err = x.remove(p); err == nil {
 			err = fs.ErrNotExist
 		}
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		err = x.root.Mkdir(p, 0o755)
+		err = root.Mkdir(name, 0o755)
 	}
 	if err != nil {
 		return err
 	}
 	x.times = append(x.times, dirTime{p, modTime(h)})
 	// The owner must be able to look in, or nobody could unpack or remove it.
-	return x.root.Chmod(p, fs.FileMode(h.Mode)&0o777|0o700)
+	return root.Chmod(name, fs.FileMode(h.Mode)&0o777|0o700)
 }
 
 // file writes a regular file.
@@ -240,11 +220,15 @@ func (x *extractor) file(p string, h *tar.Header, r io.Reader) error {
 	if err := x.remove(p); err != nil {
 		return err
 	}
-	f, err := x.root.OpenFile(p, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	root, name, err := x.near(p)
 	if err != nil {
 		return err
 	}
-	d, err := writeModule(f, r, p)
+	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	d, err := writeModule(f, &growing{x, r}, p)
 	if err == nil {
 		err = f.Chmod(fs.FileMode(h.Mode)&0o777 | 0o600)
 	}
@@ -256,7 +240,25 @@ func (x *extractor) file(p string, h *tar.Header, r io.Reader) error {
 		x.result.Digests["/"+p] = d
 	}
 	t := modTime(h)
-	return x.root.Chtimes(p, t, t)
+	return root.Chtimes(name, t, t)
+}
+
+// growing reads a file's content and holds its size against the layer's. The
+// archive's own reader makes the holes of sparse files, which take no byte
+// there.
+type growing struct {
+	x *extractor
+	r io.Reader
+}
+
+// Read implements io.Reader.
+func (g *growing) Read(p []byte) (int, error) {
+	n, err := g.r.Read(p)
+	g.x.grown += int64(n)
+	if e := g.x.ratio(g.x.grown); e != nil {
+		return n, e
+	}
+	return n, err
 }
 
 // writeModule writes a file and answers its digest if it is a module.
@@ -293,7 +295,11 @@ func (x *extractor) symlink(p string, h *tar.Header) error {
 	if err := x.remove(p); err != nil {
 		return err
 	}
-	return x.root.Symlink(h.Linkname, p)
+	root, name, err := x.near(p)
+	if err != nil {
+		return err
+	}
+	return root.Symlink(h.Linkname, name)
 }
 
 // hardlink gives a file of the image, and nothing else, another name.
@@ -307,7 +313,11 @@ func (x *extractor) hardlink(p string, h *tar.Header) error {
 		return err
 	}
 	old := path.Join(dir, path.Base(name))
-	fi, err := x.root.Lstat(old)
+	root, base, err := x.near(old)
+	if err != nil {
+		return err
+	}
+	fi, err := root.Lstat(base)
 	if err != nil {
 		return fmt.Errorf("a hard link to %q, which is not there: %w", shorten(h.Linkname), errdefs.ErrInvalidArgument)
 	}
@@ -315,7 +325,7 @@ func (x *extractor) hardlink(p string, h *tar.Header) error {
 		return nil
 	}
 	if fi.Mode()&fs.ModeSymlink != 0 {
-		target, err := x.root.Readlink(old)
+		target, err := root.Readlink(base)
 		if err != nil {
 			return err
 		}
@@ -329,6 +339,9 @@ func (x *extractor) hardlink(p string, h *tar.Header) error {
 	}
 	if d, ok := x.result.Digests["/"+old]; ok {
 		x.result.Digests["/"+p] = d
+	}
+	if err := errors.Join(x.look(old), x.look(p)); err != nil {
+		return err
 	}
 	return x.root.Link(old, p)
 }

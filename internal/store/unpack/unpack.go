@@ -18,6 +18,7 @@ import (
 	"io/fs"
 	"math"
 	"os"
+	"path"
 	"time"
 
 	"github.com/containerd/errdefs"
@@ -28,10 +29,18 @@ import (
 type Limits struct {
 	// Bytes bounds the content of all files together; 32 GiB by default.
 	Bytes int64
-	// Entries bounds the entries of all layers together; 1,000,000 by default.
+	// Entries bounds the entries of all layers together, with the folders that
+	// they imply; 1,000,000 by default.
 	Entries int
+	// Names bounds the paths of a layer's entries, as they are kept in memory,
+	// in bytes; 256 MiB by default.
+	Names int64
+	// Steps bounds how many parts of paths are looked up; 64 for each entry
+	// of Entries by default. Deep paths and chains of links cost more of them.
+	Steps int64
 	// Ratio bounds how many bytes one byte of a compressed layer may become,
-	// once the layer has passed Free bytes; 200 by default, past 1 GiB.
+	// once the layer has passed Free bytes; 200 by default, past 1 GiB. The
+	// holes of sparse files count as bytes.
 	Ratio, Free int64
 }
 
@@ -41,6 +50,12 @@ func (l Limits) withDefaults() Limits {
 	}
 	if l.Entries == 0 {
 		l.Entries = 1_000_000
+	}
+	if l.Names == 0 {
+		l.Names = 256 << 20
+	}
+	if l.Steps == 0 {
+		l.Steps = 64 * int64(l.Entries)
 	}
 	if l.Ratio == 0 {
 		l.Ratio = 200
@@ -90,6 +105,7 @@ func Layers(ctx context.Context, dir string, layers []Layer, limits Limits) (Res
 		root: root, limits: limits.withDefaults(),
 		result: Result{Digests: map[string]digest.Digest{}, Skipped: map[string]int{}},
 	}
+	defer x.leave()
 	for _, l := range layers {
 		if err := x.layer(ctx, l); err != nil {
 			return Result{}, fmt.Errorf("layer %s: %w", l.Digest, err)
@@ -107,6 +123,21 @@ type extractor struct {
 	// own holds what the current layer has made, so that its whiteouts take
 	// away only what lower layers had.
 	own map[string]bool
+	// below holds the folders that own has something in, at any depth, and
+	// cleared those that an opaque whiteout has emptied: of lower layers nothing
+	// is left there. With both, what a layer asks for takes time in what it has.
+	below, cleared map[string]bool
+	// names is the size of what own holds.
+	names int64
+	// steps counts the parts of paths looked up in all layers.
+	steps int64
+	// packed tells how many bytes of the layer were read, and grown how many
+	// its files became.
+	packed func() int64
+	grown  int64
+	// at is the folder that an entry was last put into; one that is replaced
+	// makes it void.
+	at place
 	// times are folders' times, set when a layer is complete.
 	times []dirTime
 }
@@ -126,9 +157,11 @@ func (x *extractor) layer(ctx context.Context, l Layer) error {
 	if err := l.Digest.Validate(); err != nil {
 		return fmt.Errorf("%q is not a digest: %w", l.Digest, errdefs.ErrInvalidArgument)
 	}
-	x.own, x.times = map[string]bool{}, nil
+	x.own, x.below, x.cleared = map[string]bool{}, map[string]bool{}, map[string]bool{}
+	x.names, x.grown, x.times = 0, 0, nil
 
 	packed := &counter{ctx: ctx, r: raw, hash: l.Digest.Algorithm().Hash()}
+	x.packed = func() int64 { return packed.n }
 	plain, done, err := decompress(bufio.NewReaderSize(packed, 64<<10))
 	if err != nil {
 		return fmt.Errorf("%w (%v)", ErrCorrupt, err)
@@ -136,8 +169,8 @@ func (x *extractor) layer(ctx context.Context, l Layer) error {
 	defer done()
 	unpacked := &counter{ctx: ctx, r: plain, hash: digest.Canonical.Hash()}
 	unpacked.check = func(n int64) error {
-		if n > x.limits.Free && n/x.limits.Ratio > packed.n {
-			return fmt.Errorf("%w: %d bytes became more than %d", ErrLimit, packed.n, n)
+		if err := x.ratio(n); err != nil {
+			return err
 		}
 		if n > math.MaxInt64/2 || n > 2*x.limits.Bytes+int64(x.limits.Entries)*4096 {
 			return fmt.Errorf("%w: the layer has more than %d bytes", ErrLimit, n)
@@ -179,8 +212,8 @@ func (x *extractor) entries(ctx context.Context, tr *tar.Reader) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if x.result.Entries++; x.result.Entries > x.limits.Entries {
-			return fmt.Errorf("%w: more than %d entries", ErrLimit, x.limits.Entries)
+		if err := x.count(); err != nil {
+			return err
 		}
 		if err := x.entry(h, tr); err != nil {
 			return fmt.Errorf("entry %q: %w", shorten(h.Name), err)
@@ -188,14 +221,49 @@ func (x *extractor) entries(ctx context.Context, tr *tar.Reader) error {
 	}
 }
 
+// count counts an entry, or a folder that one implies.
+func (x *extractor) count() error {
+	if x.result.Entries++; x.result.Entries > x.limits.Entries {
+		return fmt.Errorf("%w: more than %d entries", ErrLimit, x.limits.Entries)
+	}
+	return nil
+}
+
+// ratio holds what the layer became against what was read of it.
+func (x *extractor) ratio(n int64) error {
+	if n > x.limits.Free && n/x.limits.Ratio > x.packed() {
+		return fmt.Errorf("%w: %d bytes became more than %d", ErrLimit, x.packed(), n)
+	}
+	return nil
+}
+
+// made notes that the current layer has made p.
+func (x *extractor) made(p string) error {
+	if x.own[p] {
+		return nil
+	}
+	if x.names += int64(len(p)); x.names > x.limits.Names {
+		return fmt.Errorf("%w: paths of more than %d bytes in one layer", ErrLimit, x.limits.Names)
+	}
+	x.own[p] = true
+	for dir := path.Dir(p); dir != "." && !x.below[dir]; dir = path.Dir(dir) {
+		x.below[dir] = true
+	}
+	return nil
+}
+
 // setTimes gives folders the times that unpacking into them changed.
 func (x *extractor) setTimes() error {
 	for _, t := range x.times {
 		// A later whiteout or file may have taken the folder's place.
-		if fi, err := x.root.Lstat(t.path); err != nil || !fi.IsDir() {
+		root, name, err := x.near(t.path)
+		if err != nil {
+			return err
+		}
+		if fi, err := root.Lstat(name); err != nil || !fi.IsDir() {
 			continue
 		}
-		if err := x.root.Chtimes(t.path, t.mod, t.mod); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := root.Chtimes(name, t.mod, t.mod); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
