@@ -39,6 +39,9 @@ type Command struct {
 	Rlimits map[int]unix.Rlimit
 	// Seal is what the process may still ask of the kernel once its guest runs.
 	Seal seccomp.Profile
+	// Place, where not nil, puts the process where its limits hold, before it is
+	// told what it will run.
+	Place func(pid int) error
 	// Standby, where not nil, is the process to use, made for the same Name.
 	Standby *Standby
 }
@@ -150,6 +153,11 @@ func (p *Process) prepare(ctx context.Context, c Command) error {
 	for which, l := range limits {
 		if err := unix.Prlimit(p.PID(), which, &l, nil); err != nil {
 			return fmt.Errorf("set rlimit %d to %d: %w", which, l.Cur, err)
+		}
+	}
+	if c.Place != nil {
+		if err := c.Place(p.PID()); err != nil {
+			return err
 		}
 	}
 	err := hand(p.conn, c)

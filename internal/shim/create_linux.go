@@ -17,7 +17,6 @@ import (
 	"github.com/containerd/errdefs"
 	"golang.org/x/sys/unix"
 
-	"wherry/internal/engine"
 	"wherry/internal/guest"
 	"wherry/internal/sandbox"
 	"wherry/internal/shim/bundle"
@@ -67,10 +66,15 @@ func (c *container) create(ctx context.Context, r *task.CreateTaskRequest) (err 
 		return err
 	}
 	cfg.Name, cfg.Func, cfg.Args = p.name, p.function, p.args
-	proc, err := c.run(ctx, s, p, cfg, ports)
-	if err != nil {
+	if err := c.makeGroup(s); err != nil {
 		return err
 	}
+	c.memoryLimit = s.memoryLimit()
+	proc, err := c.run(ctx, s, p, cfg, ports)
+	if err != nil {
+		return c.lackedMemory(err)
+	}
+	c.watchMemory()
 	if err := bundle.WriteFile(c.bundle, bundle.PID, []byte(strconv.Itoa(proc.PID()))); err != nil {
 		_ = proc.Signal(unix.SIGKILL) // it may have ended by itself
 		<-proc.Done()
@@ -79,7 +83,6 @@ func (c *container) create(ctx context.Context, r *task.CreateTaskRequest) (err 
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.proc = proc
-	c.memoryLimit = s.memoryLimit()
 	c.status = created
 	go c.watch()
 	c.events.publish(topicCreate, &events.TaskCreate{
@@ -230,7 +233,6 @@ func (c *container) config(s *spec) (guest.Config, error) {
 		Engine: s.engine(os.Args[0]),
 		Env:    s.Process.Env, Cwd: s.Process.Cwd, Hostname: s.Hostname,
 		Files: files, NoFiles: s.Annotations[bundle.Files] == bundle.NoFiles, Net: net,
-		Limits: engine.Limits{MemoryBytes: s.memoryLimit()},
 	}, nil
 }
 
@@ -260,6 +262,10 @@ func (c *container) run(ctx context.Context, s *spec, p *program, cfg guest.Conf
 			cfg.Net.Published = append(cfg.Net.Published, socket.Listener{Proto: b.Proto, Port: b.ContainerPort, FD: len(files)})
 			files = append(files, b.file)
 		}
+		if cfg.Limits.MemoryBytes, cfg.Reserved, err = c.guestMemory(s, cfg.Engine, compiled); err != nil {
+			compiled.Close()
+			return nil, err
+		}
 		stdin, stdout, stderr := c.streams.Guest()
 		proc, err := sandbox.Start(ctx, sandbox.Command{
 			Name: c.id, Config: cfg, Files: files,
@@ -267,6 +273,7 @@ func (c *container) run(ctx context.Context, s *spec, p *program, cfg guest.Conf
 			Terminal: s.Process.Terminal || c.request.Terminal,
 			Rlimits:  limits,
 			Seal:     profile,
+			Place:    c.place,
 			Standby:  c.standby,
 		})
 		c.standby = nil
