@@ -20,7 +20,7 @@ func run(args []string) int {
 		case "guest":
 			return sandbox.Main()
 		case "compile":
-			return code.Main(args[2:], os.Stdout, os.Stderr)
+			return code.Main(args[2:], os.Stdout, os.Stderr, sandbox.SealCompiler)
 		}
 	}
 	return shim.Main(args[1:], os.Stdout, os.Stderr)

@@ -13,16 +13,28 @@ import (
 	"github.com/containerd/errdefs"
 
 	"wherry/internal/guest/code"
+	"wherry/internal/sandbox/pathless"
+	"wherry/internal/sandbox/seccomp"
 )
 
 // maxDiagnosis bounds what is taken of a compile child's words, in bytes.
 const maxDiagnosis = 4 << 10
 
 // Compile compiles a module in a child that has the two files and nothing
-// else, is bounded in memory, time and output, and is killed with ctx or with
-// this program. A module that does not validate gives ErrInvalidArgument.
+// else, no path and no socket, is bounded in memory, time and output, and is
+// killed with ctx or with this program. A module that does not validate gives
+// ErrInvalidArgument.
 func Compile(ctx context.Context, engine string, module, compiled *os.File) error {
 	return compileChild(ctx, []string{engine}, module, compiled)
+}
+
+// SealCompiler takes from a compile child what a compiler does not need, for
+// good: it keeps its open descriptors, memory and threads.
+func SealCompiler() error {
+	if err := pathless.Leave(); err != nil {
+		return err
+	}
+	return seccomp.SealCompiler()
 }
 
 func compileChild(ctx context.Context, args []string, in, out *os.File) error {

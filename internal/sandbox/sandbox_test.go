@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 		case "guest":
 			os.Exit(Main())
 		case "compile":
-			os.Exit(code.Main(os.Args[2:], os.Stdout, os.Stderr))
+			os.Exit(code.Main(os.Args[2:], os.Stdout, os.Stderr, SealCompiler))
 		}
 	}
 	os.Exit(m.Run())

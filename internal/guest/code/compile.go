@@ -49,9 +49,17 @@ const (
 // another; "-text", for which it turns the text format into the binary format
 // in the same way; or "-fingerprint" and an engine's name, whose fingerprint it
 // prints.
-func Main(args []string, stdout, stderr io.Writer) int {
-	var err error
+//
+// Before a byte of the module is read the process is bounded, and seal takes
+// from it all that a compiler does not need.
+func Main(args []string, stdout, stderr io.Writer, seal func() error) int {
+	err := bound()
+	if err == nil {
+		err = seal()
+	}
 	switch {
+	case err != nil:
+		err = fmt.Errorf("close the compiler in: %w", err)
 	case len(args) == 1 && args[0] == "-text":
 		err = parseText()
 	case len(args) == 1:
@@ -72,7 +80,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	return ExitFailed
 }
 
-// bound limits this process, before a byte of the module is read.
+// bound limits what this process may use.
 func bound() error {
 	for which, n := range map[int]uint64{
 		unix.RLIMIT_AS:     maxAddressSpace,
@@ -83,12 +91,12 @@ func bound() error {
 	} {
 		var l unix.Rlimit
 		if err := unix.Getrlimit(which, &l); err != nil {
-			return fmt.Errorf("bound the compile: %w", err)
+			return err
 		}
 		l.Max = min(l.Max, n)
 		l.Cur = l.Max
 		if err := unix.Setrlimit(which, &l); err != nil {
-			return fmt.Errorf("bound the compile: %w", err)
+			return err
 		}
 	}
 	return nil
@@ -96,9 +104,6 @@ func bound() error {
 
 // parseText reads the text format and writes the binary format.
 func parseText() error {
-	if err := bound(); err != nil {
-		return err
-	}
 	wasm, err := Read(os.NewFile(ModuleFD, "module"))
 	if err != nil {
 		return err
@@ -110,9 +115,6 @@ func parseText() error {
 }
 
 func compile(name string) error {
-	if err := bound(); err != nil {
-		return err
-	}
 	wasm, err := Read(os.NewFile(ModuleFD, "module"))
 	if err != nil {
 		return err
