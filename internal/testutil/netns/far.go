@@ -110,8 +110,13 @@ func cable(near, far string, network int) error {
 	body = append(body, attribute(unix.IFLA_IFNAME, append([]byte(near), 0))...)
 	body = append(body, attribute(unix.IFLA_LINKINFO, info)...)
 
+	return request(unix.RTM_NEWLINK, body)
+}
+
+// request asks the kernel to make something (rtnetlink(7)).
+func request(kind uint16, body []byte) error {
 	b := binary.NativeEndian.AppendUint32(nil, uint32(unix.SizeofNlMsghdr+len(body)))
-	b = binary.NativeEndian.AppendUint16(b, unix.RTM_NEWLINK)
+	b = binary.NativeEndian.AppendUint16(b, kind)
 	b = binary.NativeEndian.AppendUint16(b, unix.NLM_F_REQUEST|unix.NLM_F_ACK|unix.NLM_F_CREATE|unix.NLM_F_EXCL)
 	b = append(append(b, make([]byte, 8)...), body...)
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)

@@ -41,9 +41,10 @@ type Config struct {
 	Dots   int      `json:",omitempty"`
 }
 
-// What a guest's network needs of the kernel.
+// What a guest's network needs of the kernel, in the words of the filter of
+// system calls.
 const (
-	KernelNone   = "none"   // no socket at all
+	KernelNone   = ""       // no socket at all
 	KernelListen = "listen" // sockets, but no connect(2)
 	KernelFull   = "full"   // all of it
 )

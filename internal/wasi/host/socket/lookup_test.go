@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 
 	"golang.org/x/net/dns/dnsmessage"
@@ -19,10 +20,30 @@ import (
 
 // nameServer answers over UDP and TCP on one port, from a table.
 type nameServer struct {
-	at    netip.AddrPort
+	at netip.AddrPort
+
+	mu sync.Mutex
+	// asked are the names that were asked for.
+	asked []string
 	names map[string][]dnsmessage.ResourceBody
 	// long are names whose replies are said not to fit a datagram.
 	long map[string]bool
+}
+
+// set changes what a name has.
+func (s *nameServer) set(name string, bodies ...dnsmessage.ResourceBody) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.names[name] = bodies
+}
+
+// questions gives the names that were asked for since it was last called.
+func (s *nameServer) questions() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := s.asked
+	s.asked = nil
+	return list
 }
 
 func startNameServer(t *testing.T, names map[string][]dnsmessage.ResourceBody, long ...string) *nameServer {
@@ -105,6 +126,9 @@ func (s *nameServer) reply(b []byte, datagram bool) []byte {
 		return nil
 	}
 	q := m.Questions[0]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked = append(s.asked, q.Name.String())
 	m.Response, m.RCode = true, dnsmessage.RCodeNameError
 	if q.Name.String() == "broken.test." {
 		m.RCode = dnsmessage.RCodeServerFailure
@@ -137,13 +161,16 @@ func (s *nameServer) reply(b []byte, datagram bool) []byte {
 	return out
 }
 
+// a and aaaa are records of an address.
+func a(ip string) dnsmessage.ResourceBody {
+	return &dnsmessage.AResource{A: netip.MustParseAddr(ip).As4()}
+}
+
+func aaaa(ip string) dnsmessage.ResourceBody {
+	return &dnsmessage.AAAAResource{AAAA: netip.MustParseAddr(ip).As16()}
+}
+
 func TestLookup(t *testing.T) {
-	a := func(ip string) dnsmessage.ResourceBody {
-		return &dnsmessage.AResource{A: netip.MustParseAddr(ip).As4()}
-	}
-	aaaa := func(ip string) dnsmessage.ResourceBody {
-		return &dnsmessage.AAAAResource{AAAA: netip.MustParseAddr(ip).As16()}
-	}
 	s := startNameServer(t, map[string][]dnsmessage.ResourceBody{
 		"one.test.":        {a("192.0.2.1")},
 		"six.test.":        {aaaa("2001:db8::6")},

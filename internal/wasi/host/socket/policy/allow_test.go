@@ -91,7 +91,7 @@ func TestName(t *testing.T) {
 		{"*.example.com:443", ".example.com", 443, false},
 		{"*.example.com:443", "evilexample.com", 443, false},
 		{"db:5432", "db", 5432, true},
-		{"*:443", "anything.test", 443, true},
+		{"*:443", "anything.test", 443, false}, // its addresses are allowed in any case
 		{"*:443", "anything.test", 80, false},
 		{"192.0.2.1:443", "192.0.2.1", 443, false},
 	} {
@@ -102,6 +102,9 @@ func TestName(t *testing.T) {
 		if c.want && !a.Name(c.name) {
 			t.Errorf("%s does not let %s be resolved", c.rule, c.name)
 		}
+	}
+	if a := parse(t, "*:443"); !a.Name("anything.test") {
+		t.Error("a list of any address lets no name be resolved")
 	}
 	a := parse(t, "a.test:443", "b.test:*", "c.test:80", "*.d.test:443", "*:443")
 	if got := strings.Join(a.Names(443), " "); got != "a.test b.test" {

@@ -50,11 +50,12 @@ func (a Allow) Name(name string) bool {
 	return false
 }
 
-// NamePort tells whether a rule has a name with a port.
+// NamePort tells whether a rule has a name with a port, so that the addresses of
+// the name are allowed. The rule "*" gives no name anything: it allows addresses.
 func (a Allow) NamePort(name string, port uint16) bool {
 	name = Canonical(name)
 	for _, r := range a.names {
-		if (r.port == 0 || r.port == port) && r.matches(name) {
+		if r.name != "" && (r.port == 0 || r.port == port) && r.matches(name) {
 			return true
 		}
 	}
