@@ -31,6 +31,8 @@ type ContainerBackend interface {
 	ContainerUpdate(ctx context.Context, id string, u container.UpdateConfig) (container.UpdateResponse, error)
 	ContainerRemove(ctx context.Context, id string, o daemon.RemoveOptions) error
 	ContainerInspect(ctx context.Context, id string, size bool) (container.InspectResponse, error)
+	// ContainerSandbox is what inspect shows beside Docker's own.
+	ContainerSandbox(ctx context.Context, id string) (daemon.Sandbox, error)
 	ContainerList(ctx context.Context, o daemon.ListOptions) ([]container.Summary, error)
 	ContainerTop(ctx context.Context, id string, args []string) (container.TopResponse, error)
 	ContainerChanges(ctx context.Context, id string) ([]container.FilesystemChange, error)
@@ -60,6 +62,8 @@ type ImageBackend interface {
 	ImagePush(ctx context.Context, ref, platform string, auth *registry.AuthConfig, w io.Writer) error
 	ImageList(ctx context.Context, o daemon.ImageListOptions) ([]image.Summary, error)
 	ImageInspect(ctx context.Context, ref, platform string, manifests bool) (image.InspectResponse, error)
+	// ImageSandbox is what inspect shows beside Docker's own.
+	ImageSandbox(ctx context.Context, ref, platform string) (daemon.Sandbox, error)
 	ImageHistory(ctx context.Context, ref, platform string) ([]image.HistoryResponseItem, error)
 	ImageTag(ctx context.Context, ref, target string) error
 	ImageRemove(ctx context.Context, ref string, force, noPrune bool) ([]image.DeleteResponse, error)

@@ -93,7 +93,14 @@ func (s *Server) containerInspect(w http.ResponseWriter, r *http.Request, v vars
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, res)
+	box, err := s.backend.ContainerSandbox(r.Context(), v["id"])
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, struct {
+		container.InspectResponse
+		Wherry daemon.Sandbox
+	}{res, box})
 }
 
 func (s *Server) containerTop(w http.ResponseWriter, r *http.Request, v vars) error {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/containerd/errdefs"
+	"github.com/moby/moby/api/types/image"
 
 	"wherry/internal/daemon"
 )
@@ -144,7 +145,14 @@ func (s *Server) imageInspect(w http.ResponseWriter, r *http.Request, v vars) er
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, res)
+	box, err := s.backend.ImageSandbox(r.Context(), v["name"], p)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, struct {
+		image.InspectResponse
+		Wherry daemon.Sandbox
+	}{res, box})
 }
 
 func (s *Server) imageHistory(w http.ResponseWriter, r *http.Request, v vars) error {

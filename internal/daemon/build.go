@@ -80,7 +80,11 @@ func (r runner) Run(ctx context.Context, s build.RunSpec) (code int, err error) 
 	}
 	defer func() { err = errors.Join(err, durable.RemoveAll(upper)) }()
 	dir := d.bundle(id)
-	if err := spec.Write(dir, runSpec(s, upper, d.cache())); err != nil {
+	config, err := runSpec(s, upper, d.cache())
+	if err != nil {
+		return 0, err
+	}
+	if err := spec.Write(dir, config); err != nil {
 		return 0, err
 	}
 	t, err := d.shims.Start(ctx, id, dir)
@@ -121,16 +125,20 @@ func (r runner) Run(ctx context.Context, s build.RunSpec) (code int, err error) 
 }
 
 // runSpec is the specification of a guest of RUN: the stage's files below, and
-// a level of its own above.
-func runSpec(s build.RunSpec, upper, cache string) *specs.Spec {
-	return &specs.Spec{
+// a level of its own above, and the walls of every container.
+func runSpec(r build.RunSpec, upper, cache string) (*specs.Spec, error) {
+	who, err := identityIn(r.Root, r.User, nil)
+	if err != nil {
+		return nil, err
+	}
+	s := &specs.Spec{
 		Version:  specs.Version,
 		Hostname: "build",
-		Root:     &specs.Root{Path: s.Root},
-		Process:  &specs.Process{Args: s.Args, Env: s.Env, Cwd: s.Dir, User: specs.User{Username: s.User}},
-		Linux:    &specs.Linux{},
+		Root:     &specs.Root{Path: r.Root},
+		Process:  &specs.Process{Args: r.Args, Env: r.Env, Cwd: r.Dir},
 		Annotations: map[string]string{
 			bundle.Upper: upper, bundle.Cache: cache, bundle.Network: "private", bundle.Name: "build",
 		},
 	}
+	return s, spec.Confine(s, r.User, who)
 }

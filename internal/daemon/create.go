@@ -97,7 +97,7 @@ func (d *Daemon) describe(ctx context.Context, id string, o CreateOptions) (*rec
 		return nil, nil, err
 	}
 	merge(&c, p.Config)
-	warnings, err := admit.Check(&c, &h)
+	warnings, err := admit.Check(&c, &h, d.machine)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -118,7 +118,10 @@ func (d *Daemon) describe(ctx context.Context, id string, o CreateOptions) (*rec
 	}
 	rec.Image.Name = c.Image
 	warnings = append(warnings, portWarnings(rec)...)
-	return rec, warnings, spec.Validate(rec)
+	if _, err := identity(rec); err != nil {
+		return nil, nil, err
+	}
+	return rec, warnings, spec.Validate(rec, d.machine)
 }
 
 // normalize fills in the defaults that inspect shows.

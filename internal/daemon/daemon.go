@@ -39,6 +39,8 @@ type Daemon struct {
 	names   name.Registry
 	lock    *os.File
 	started time.Time
+	walls   wallsOnce
+	may     mayCache
 
 	// ctx ends when the daemon closes; what follows containers ends with it,
 	// the containers do not.

@@ -42,6 +42,11 @@ func inspectProgram(rec *record.Container) (*module.Info, error) {
 		return nil, err
 	}
 	defer t.Close()
+	return programIn(t, rec)
+}
+
+// programIn looks at the module that a container will run of these files.
+func programIn(t *tree.Tree, rec *record.Container) (*module.Info, error) {
 	root := t.Root()
 	defer root.Close()
 	search := ""

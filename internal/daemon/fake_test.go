@@ -16,10 +16,12 @@ import (
 
 	"github.com/containerd/errdefs"
 	"github.com/moby/moby/api/types/container"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"wherry/internal/daemon/fault"
 	"wherry/internal/daemon/record"
 	"wherry/internal/shim/bundle"
+	"wherry/internal/shim/client"
 )
 
 // fakeShims stands in for the shims of one machine. It outlives daemons, as
@@ -32,6 +34,9 @@ type fakeShims struct {
 	// created is called in Create, before it answers.
 	created func(*fakeTask)
 	deletes int
+	// walls is what this machine has, asked how often it was asked for.
+	walls bundle.Walls
+	asked int
 }
 
 type fakeTask struct {
@@ -49,6 +54,11 @@ type fakeTask struct {
 	attach net.Listener
 	conns  []net.Conn
 	input  chan []byte
+	// updates are the limits that were sent, updateErr what is answered to the
+	// next, metrics what is measured.
+	updates   []*specs.LinuxResources
+	updateErr error
+	metrics   client.Metrics
 }
 
 func newFakeShims() *fakeShims { return &fakeShims{tasks: map[string]*fakeTask{}} }
@@ -111,6 +121,13 @@ func (s *fakeShims) Delete(_ context.Context, _, dir string) (bundle.ExitStatus,
 		delete(s.tasks, dir)
 	}
 	return bundle.ExitStatus{Code: 137, ExitedAt: time.Now()}, nil
+}
+
+func (s *fakeShims) Walls(context.Context) (bundle.Walls, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked++
+	return s.walls, nil
 }
 
 func (t *fakeTask) isDead() bool {
@@ -235,7 +252,22 @@ func (c *fakeConn) set(s taskStatus) error {
 func (c *fakeConn) Pause(context.Context) error                  { return c.set(taskPaused) }
 func (c *fakeConn) Resume(context.Context) error                 { return c.set(taskRunning) }
 func (c *fakeConn) Resize(context.Context, uint32, uint32) error { return nil }
-func (c *fakeConn) Delete(context.Context) error                 { return nil }
+func (c *fakeConn) Update(_ context.Context, r *specs.LinuxResources) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.updates = append(c.updates, r)
+	err := c.updateErr
+	c.updateErr = nil
+	return err
+}
+
+func (c *fakeConn) Metrics(context.Context) (client.Metrics, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.metrics, nil
+}
+
+func (c *fakeConn) Delete(context.Context) error { return nil }
 
 func (c *fakeConn) Shutdown(context.Context) error {
 	c.shims.mu.Lock()

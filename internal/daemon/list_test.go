@@ -12,6 +12,7 @@ import (
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/network"
 
+	"wherry/internal/daemon/fault"
 	"wherry/internal/daemon/record"
 	"wherry/internal/daemon/spec"
 	"wherry/internal/shim/bundle"
@@ -167,9 +168,11 @@ func TestUpdate(t *testing.T) {
 	r, err := d.ContainerUpdate(t.Context(), id, container.UpdateConfig{
 		RestartPolicy: container.RestartPolicy{Name: "always"}, Resources: container.Resources{NanoCPUs: 1e9},
 	})
-	if err != nil || len(r.Warnings) != 1 {
+	if err != nil || len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0], "--cpus is not enforced") {
 		t.Errorf("%+v %v", r, err)
 	}
+	running := m.shims.task(d.bundle(id))
+	running.updateErr = fault.NotBuilt("no cgroup")
 	_, err = d.ContainerUpdate(t.Context(), id, container.UpdateConfig{Resources: container.Resources{Memory: 64 << 20}})
 	if !errdefs.IsConflict(err) || !strings.Contains(err.Error(), "stop the container, update, start it again") {
 		t.Errorf("memory of a running container: %v", err)

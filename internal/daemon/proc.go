@@ -25,11 +25,7 @@ type process struct {
 	started      time.Duration // since boot
 	vsize        uint64        // bytes
 	rss          uint64        // bytes
-	// anon, file and shared are the parts of rss.
-	anon, file, shared uint64
-	peak               uint64
-	uid                string
-	read, written      uint64 // bytes from and to disks
+	uid          string
 }
 
 // readProcess reads a process's numbers, see proc_pid_stat(5) and
@@ -63,31 +59,8 @@ func readProcess(pid int) (process, error) {
 		if len(fields) == 0 {
 			continue
 		}
-		kib, _ := strconv.ParseUint(fields[0], 10, 64)
-		switch key {
-		case "Uid":
+		if key == "Uid" {
 			p.uid = fields[0]
-		case "VmHWM":
-			p.peak = kib << 10
-		case "RssAnon":
-			p.anon = kib << 10
-		case "RssFile":
-			p.file = kib << 10
-		case "RssShmem":
-			p.shared = kib << 10
-		}
-	}
-	// Only the process's own user, or root, may read what it did to disks.
-	if io, err := os.ReadFile(dir + "io"); err == nil {
-		for line := range strings.Lines(string(io)) {
-			key, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
-			v, _ := strconv.ParseUint(value, 10, 64)
-			switch key {
-			case "read_bytes":
-				p.read = v
-			case "write_bytes":
-				p.written = v
-			}
 		}
 	}
 	return p, nil

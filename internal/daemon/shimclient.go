@@ -50,6 +50,11 @@ func (s shimClient) Delete(ctx context.Context, id, dir string) (bundle.ExitStat
 	return client.Delete(ctx, s.options(id, dir))
 }
 
+// Walls implements [shims].
+func (s shimClient) Walls(ctx context.Context) (bundle.Walls, error) {
+	return client.Walls(ctx, s.program)
+}
+
 // shimTask is [task] over a connection to the real shim.
 type shimTask struct{ *client.Shim }
 

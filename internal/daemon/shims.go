@@ -7,9 +7,11 @@ import (
 
 	"github.com/containerd/errdefs"
 	"github.com/moby/moby/api/types/container"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"wherry/internal/daemon/record"
 	"wherry/internal/shim/bundle"
+	"wherry/internal/shim/client"
 )
 
 var (
@@ -26,6 +28,8 @@ type shims interface {
 	// Delete ends what is left of a container whose shim does not answer, and
 	// tells how it ended. It is no error that nothing is left.
 	Delete(ctx context.Context, id, dir string) (bundle.ExitStatus, error)
+	// Walls answers which walls a shim can put up on this machine.
+	Walls(ctx context.Context) (bundle.Walls, error)
 }
 
 // task is one container in its shim, from Create to Delete.
@@ -42,6 +46,9 @@ type task interface {
 	Pause(ctx context.Context) error
 	Resume(ctx context.Context) error
 	Resize(ctx context.Context, height, width uint32) error
+	// Update changes the limits of a running container's cgroup.
+	Update(ctx context.Context, r *specs.LinuxResources) error
+	Metrics(ctx context.Context) (client.Metrics, error)
 	// Delete forgets the ended container, and Shutdown ends its shim.
 	Delete(ctx context.Context) error
 	Shutdown(ctx context.Context) error

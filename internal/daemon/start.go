@@ -84,9 +84,13 @@ func (c *ctr) launch(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	who, err := identity(&rec)
+	if err != nil {
+		return err
+	}
 	s, err := spec.New(&rec, spec.Places{
 		Upper: c.d.records.Upper(c.id), Log: c.d.records.Log(c.id), Cache: c.d.cache(), Sources: sources,
-		ModuleDigest: c.d.moduleDigest(rec),
+		ModuleDigest: c.d.moduleDigest(rec), User: who, Machine: c.d.machine,
 	})
 	if err != nil {
 		return err

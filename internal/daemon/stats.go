@@ -15,15 +15,14 @@ const statsEvery = time.Second
 
 // ContainerStats sends one sample, or one a second until ctx ends or the
 // container is removed. A container that does not run gives zeroes, as in
-// Docker. The numbers are the container process's own: memory is what it has
-// resident, code shared with other containers included and told apart as
-// inactive_file, which clients subtract.
+// Docker. The numbers are those of the container's cgroup, or of its process
+// where it has none.
 func (d *Daemon) ContainerStats(ctx context.Context, id string, stream bool, send func(container.StatsResponse) error) error {
 	c, err := d.find(id)
 	if err != nil {
 		return err
 	}
-	last := c.sample()
+	last := c.sample(ctx)
 	if !stream && !c.snapshot().State.Running() {
 		return send(last)
 	}
@@ -48,7 +47,7 @@ func (d *Daemon) ContainerStats(ctx context.Context, id string, stream bool, sen
 		if removed {
 			return nil
 		}
-		now := c.sample()
+		now := c.sample(ctx)
 		now.PreRead, now.PreCPUStats = last.Read, last.CPUStats
 		if err := send(now); err != nil {
 			return err
@@ -60,33 +59,22 @@ func (d *Daemon) ContainerStats(ctx context.Context, id string, stream bool, sen
 	}
 }
 
-// sample measures the container's process.
-func (c *ctr) sample() container.StatsResponse {
-	rec := c.snapshot()
+// sample has the shim measure the container.
+func (c *ctr) sample(ctx context.Context) container.StatsResponse {
+	rec, t, err := c.running()
 	s := container.StatsResponse{ID: rec.ID, Name: "/" + rec.Name, OSType: "linux"}
-	if !rec.State.Running() || rec.State.Pid == 0 {
+	if err != nil {
 		return s
 	}
-	p, err := readProcess(rec.State.Pid)
+	ctx, cancel := context.WithTimeout(ctx, short)
+	defer cancel()
+	m, err := t.Metrics(ctx)
 	if err != nil {
+		c.d.log.Debug("a container is not measured", "container", c.id, "error", err)
 		return s // it ended meanwhile
 	}
 	s.Read = time.Now()
-	s.CPUStats = container.CPUStats{
-		CPUUsage:    container.CPUUsage{TotalUsage: uint64(p.user + p.system), UsageInUsermode: uint64(p.user), UsageInKernelmode: uint64(p.system)},
-		SystemUsage: uint64(systemTime()), OnlineCPUs: uint32(runtime.NumCPU()),
-	}
-	limit := uint64(rec.HostConfig.Memory)
-	if limit == 0 {
-		limit = memTotal()
-	}
-	s.MemoryStats = container.MemoryStats{
-		Usage: p.rss, MaxUsage: p.peak, Limit: limit,
-		Stats: map[string]uint64{"anon": p.anon, "file": p.file, "inactive_file": p.file, "shmem": p.shared},
-	}
-	s.PidsStats = container.PidsStats{Current: uint64(p.threads)}
-	s.BlkioStats = container.BlkioStats{IoServiceBytesRecursive: []container.BlkioStatEntry{
-		{Op: "read", Value: p.read}, {Op: "write", Value: p.written},
-	}}
+	s.CPUStats = container.CPUStats{SystemUsage: uint64(systemTime()), OnlineCPUs: uint32(runtime.NumCPU())}
+	fillStats(&s, m)
 	return s
 }

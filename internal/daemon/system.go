@@ -6,6 +6,7 @@ import (
 	"context"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,21 +30,28 @@ func (d *Daemon) SystemInfo(ctx context.Context) (system.Info, error) {
 		return system.Info{}, err
 	}
 	host, _ := os.Hostname()
+	root := os.Geteuid() == 0
+	walls, can := d.standing(), d.machine()
+	has := func(feature string) bool { return slices.Contains(can.Features, feature) }
 	info := system.Info{
 		ID: d.id(), Name: host, Images: len(images),
 		Driver: driver, DriverStatus: [][2]string{{"Backing", "one flattened tree per image, one level per container"}, {"Compiled code", d.cache()}},
 		Plugins: system.PluginsInfo{
 			Volume: []string{"local"}, Network: []string{"host", "null", "private"}, Log: []string{"json-file", "none"},
 		},
-		MemoryLimit: true, IPv4Forwarding: true,
+		// The guest's engine bounds its memory where no cgroup does.
+		MemoryLimit: true, SwapLimit: has(admit.FeatureSwap), OomKillDisable: has(admit.FeatureOOMControl),
+		CPUCfsPeriod: has(admit.FeatureCPU), CPUCfsQuota: has(admit.FeatureCPU), CPUShares: has(admit.FeatureCPU),
+		CPUSet: has(admit.FeatureCpuset), PidsLimit: has(admit.FeaturePids), IPv4Forwarding: true,
 		NFd: countDir("/proc/self/fd"), NGoroutines: runtime.NumGoroutine(), NEventsListener: d.events.Listeners(),
-		SystemTime: time.Now().Format(time.RFC3339Nano), LoggingDriver: "json-file", CgroupDriver: "none",
+		SystemTime: time.Now().Format(time.RFC3339Nano), LoggingDriver: "json-file",
+		CgroupDriver: cgroupDriver(can), CgroupVersion: strings.TrimPrefix(can.Cgroup, "v"),
 		KernelVersion: kernelVersion(), OperatingSystem: osName(), OSType: "linux", Architecture: machine(),
 		IndexServerAddress: "https://index.docker.io/v1/", RegistryConfig: &registry.ServiceConfig{},
 		NCPU: runtime.NumCPU(), MemTotal: int64(memTotal()), DockerRootDir: d.cfg.DataRoot,
 		ServerVersion: buildinfo.Version, Runtimes: map[string]system.RuntimeWithStatus{}, DefaultRuntime: admit.DefaultRuntime,
 		Swarm: swarm.Info{LocalNodeState: swarm.LocalNodeStateInactive}, LiveRestoreEnabled: true,
-		Isolation: "", Labels: []string{}, SecurityOptions: walls(), Warnings: warnings(),
+		Isolation: "", Labels: []string{}, SecurityOptions: securityOptions(walls, root), Warnings: warnings(walls, can, root),
 		HTTPProxy: os.Getenv("HTTP_PROXY"), HTTPSProxy: os.Getenv("HTTPS_PROXY"), NoProxy: os.Getenv("NO_PROXY"),
 	}
 	for _, r := range admit.Runtimes {
@@ -61,6 +69,18 @@ func (d *Daemon) SystemInfo(ctx context.Context) (system.Info, error) {
 		}
 	}
 	return info, nil
+}
+
+// cgroupDriver is how containers' cgroups are made.
+func cgroupDriver(m admit.Machine) string {
+	switch {
+	case m.Cgroup == "":
+		return "none"
+	case m.Systemd():
+		return "systemd"
+	default:
+		return "cgroupfs"
+	}
 }
 
 // SystemVersion tells the versions of the engine's parts. The API's own are

@@ -36,6 +36,7 @@ type Backend struct {
 	ContainerRenameFunc   func(ctx context.Context, id, name string) error
 	ContainerUpdateFunc   func(ctx context.Context, id string, u container.UpdateConfig) (container.UpdateResponse, error)
 	ContainerRemoveFunc   func(ctx context.Context, id string, o daemon.RemoveOptions) error
+	ContainerSandboxFunc  func(ctx context.Context, id string) (daemon.Sandbox, error)
 	ContainerInspectFunc  func(ctx context.Context, id string, size bool) (container.InspectResponse, error)
 	ContainerListFunc     func(ctx context.Context, o daemon.ListOptions) ([]container.Summary, error)
 	ContainerTopFunc      func(ctx context.Context, id string, args []string) (container.TopResponse, error)
@@ -53,6 +54,7 @@ type Backend struct {
 	ImagePullFunc         func(ctx context.Context, ref, platform string, auth *registry.AuthConfig, w io.Writer) error
 	ImagePushFunc         func(ctx context.Context, ref, platform string, auth *registry.AuthConfig, w io.Writer) error
 	ImageListFunc         func(ctx context.Context, o daemon.ImageListOptions) ([]image.Summary, error)
+	ImageSandboxFunc      func(ctx context.Context, ref, platform string) (daemon.Sandbox, error)
 	ImageInspectFunc      func(ctx context.Context, ref, platform string, manifests bool) (image.InspectResponse, error)
 	ImageHistoryFunc      func(ctx context.Context, ref, platform string) ([]image.HistoryResponseItem, error)
 	ImageTagFunc          func(ctx context.Context, ref, target string) error

@@ -97,6 +97,15 @@ func (b *Backend) ContainerInspect(ctx context.Context, id string, size bool) (r
 	return b.ContainerInspectFunc(ctx, id, size)
 }
 
+// ContainerSandbox calls ContainerSandboxFunc; without one there is nothing to
+// tell.
+func (b *Backend) ContainerSandbox(ctx context.Context, id string) (r0 daemon.Sandbox, err error) {
+	if b.ContainerSandboxFunc == nil {
+		return r0, nil
+	}
+	return b.ContainerSandboxFunc(ctx, id)
+}
+
 // ContainerList calls ContainerListFunc.
 func (b *Backend) ContainerList(ctx context.Context, o daemon.ListOptions) (r0 []container.Summary, err error) {
 	if b.ContainerListFunc == nil {

@@ -35,6 +35,14 @@ func (b *Backend) ImageList(ctx context.Context, o daemon.ImageListOptions) (r0 
 	return b.ImageListFunc(ctx, o)
 }
 
+// ImageSandbox calls ImageSandboxFunc; without one there is nothing to tell.
+func (b *Backend) ImageSandbox(ctx context.Context, ref, platform string) (r0 daemon.Sandbox, err error) {
+	if b.ImageSandboxFunc == nil {
+		return r0, nil
+	}
+	return b.ImageSandboxFunc(ctx, ref, platform)
+}
+
 // ImageInspect calls ImageInspectFunc.
 func (b *Backend) ImageInspect(ctx context.Context, ref, platform string, manifests bool) (r0 image.InspectResponse, err error) {
 	if b.ImageInspectFunc == nil {

@@ -3,7 +3,8 @@
 // taken with a warning that it is not enforced, or is refused with a sentence.
 // Nothing is dropped in silence.
 //
-// It must not know how a container runs.
+// It must not know how a container runs, nor find out what the machine can do:
+// it is told ([Machine]).
 package admit
 
 import (
@@ -23,6 +24,9 @@ const (
 	// holds: what it asks for is so for every WebAssembly program, or concerns
 	// only things that such a program has no way to reach.
 	holds
+	// limits: a cgroup enforces it where the machine has what it takes; else
+	// it is one that warns.
+	limits
 	// warns: it is recorded and shown, and not enforced; the answer to create
 	// says so.
 	warns
@@ -36,9 +40,17 @@ type rule struct {
 	verdict verdict
 	// why is the warning or the refusal; for the others a note to the reader.
 	why string
-	// set tells whether the request uses the setting in the way that is warned
-	// of or refused; nil for settings that work or hold in every form.
+	// set tells whether the request uses the setting in the way that is limited,
+	// warned of or refused; nil for settings that work or hold in every form.
 	set func(request) bool
+
+	// option and feature are a limit's: how the command line writes it, and
+	// what a machine's cgroups must have for it.
+	option, feature string
+	// clear takes a limit away that can't be had.
+	clear func(*container.Resources)
+	// anyway tells that a limit holds without cgroups, too.
+	anyway bool
 }
 
 type request struct {
@@ -47,8 +59,8 @@ type request struct {
 }
 
 // Check answers the warnings that the settings deserve, or the refusal of the
-// first that cannot be had.
-func Check(c *container.Config, h *container.HostConfig) ([]string, error) {
+// first that cannot be had. The machine is asked only where it matters.
+func Check(c *container.Config, h *container.HostConfig, m func() Machine) ([]string, error) {
 	r := request{c, h}
 	var warnings []string
 	for _, table := range [][]rule{hostRules, resourceRules, configRules} {
@@ -57,6 +69,10 @@ func Check(c *container.Config, h *container.HostConfig) ([]string, error) {
 				continue
 			}
 			switch rule.verdict {
+			case limits:
+				if why := m().lacks(rule.feature); why != "" && !rule.anyway {
+					warnings = append(warnings, rule.option+" is not enforced: "+why)
+				}
 			case warns:
 				warnings = append(warnings, rule.why)
 			case refused:
@@ -64,8 +80,15 @@ func Check(c *container.Config, h *container.HostConfig) ([]string, error) {
 			}
 		}
 	}
-	if err := values(c, h); err != nil {
+	if err := values(c, h, m); err != nil {
 		return nil, err
+	}
+	for _, check := range []func(*container.HostConfig, func() Machine) ([]string, error){security, oomScore} {
+		more, err := check(h, m)
+		if err != nil {
+			return nil, err
+		}
+		warnings = append(warnings, more...)
 	}
 	return warnings, nil
 }
@@ -74,12 +97,15 @@ func Check(c *container.Config, h *container.HostConfig) ([]string, error) {
 const minMemory = 6 << 20
 
 // values checks settings that work, but not with every value.
-func values(c *container.Config, h *container.HostConfig) error {
-	if h.Memory < 0 || (h.Memory > 0 && h.Memory < minMemory) {
-		return fault.Invalid("Minimum memory limit allowed is 6MB, found %d bytes", h.Memory)
+func values(c *container.Config, h *container.HostConfig, m func() Machine) error {
+	if err := resources(&h.Resources, m); err != nil {
+		return err
 	}
-	if h.MemorySwap > 0 && h.Memory == 0 {
-		return fault.Invalid("You should always set the Memory limit when using Memoryswap limit, see usage")
+	if _, err := Capabilities(h.CapAdd, h.CapDrop); err != nil {
+		return err
+	}
+	if err := sysctls(c, h); err != nil {
+		return err
 	}
 	if err := container.ValidateRestartPolicy(h.RestartPolicy); err != nil {
 		return fault.Invalid("%w", err)

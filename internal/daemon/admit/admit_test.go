@@ -2,6 +2,7 @@ package admit
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -24,10 +25,14 @@ func TestEveryFieldHasARow(t *testing.T) {
 		rows := map[string]int{}
 		for _, r := range tt.rules {
 			rows[r.field]++
-			if (r.verdict == warns || r.verdict == refused) != (r.set != nil) {
-				t.Errorf("%s: a warning or refusal, and nothing else, has a test of when", r.field)
+			if (r.verdict != works && r.verdict != holds) != (r.set != nil) {
+				t.Errorf("%s: a limit, warning or refusal, and nothing else, has a test of when", r.field)
 			}
-			if r.set != nil && (r.why == "" || strings.Contains(r.why, "\n")) {
+			if r.verdict == limits {
+				if r.option == "" || r.clear == nil || r.feature != "" && !slices.Contains(Features, r.feature) {
+					t.Errorf("%s: a limit has an option, a feature that is listed, and a way to take it away", r.field)
+				}
+			} else if r.set != nil && (r.why == "" || strings.Contains(r.why, "\n")) {
 				t.Errorf("%s: wants one line, has %q", r.field, r.why)
 			}
 		}
@@ -47,6 +52,9 @@ func TestEveryFieldHasARow(t *testing.T) {
 	}
 }
 
+// bare is a machine that can do nothing about limits.
+func bare() Machine { return Machine{} }
+
 func ptr[T any](v T) *T { return &v }
 
 func TestCheck(t *testing.T) {
@@ -65,35 +73,36 @@ func TestCheck(t *testing.T) {
 			},
 		},
 		"hardening": {h: container.HostConfig{
-			CapDrop: []string{"ALL"}, CapAdd: []string{"NET_BIND_SERVICE"}, SecurityOpt: []string{"no-new-privileges", "seccomp=unconfined"},
+			CapDrop: []string{"ALL"}, CapAdd: []string{"NET_BIND_SERVICE"}, SecurityOpt: []string{"no-new-privileges", "seccomp=builtin", "label=disable"},
 			ReadonlyRootfs: true, Init: ptr(true),
 		}},
-		"limits without cgroups": {h: container.HostConfig{Resources: container.Resources{NanoCPUs: 1e9, CPUShares: 2, PidsLimit: ptr(int64(10))}}, warnings: 3},
-		"a health check":         {c: container.Config{Healthcheck: &container.HealthConfig{Test: []string{"CMD", "x"}}}, warnings: 1},
-		"no health check":        {c: container.Config{Healthcheck: &container.HealthConfig{Test: []string{"NONE"}}}},
-		"privileged":             {h: container.HostConfig{Privileged: true}, refusal: "--privileged"},
-		"capability":             {h: container.HostConfig{CapAdd: []string{"SYS_ADMIN"}}, refusal: "--cap-add"},
-		"device":                 {h: container.HostConfig{Resources: container.Resources{Devices: []container.DeviceMapping{{}}}}, refusal: "--device"},
-		"pid":                    {h: container.HostConfig{PidMode: "host"}, refusal: "--pid"},
-		"ipc":                    {h: container.HostConfig{IpcMode: "host"}, refusal: "--ipc"},
-		"security option":        {h: container.HostConfig{SecurityOpt: []string{"magic"}}, refusal: "--security-opt"},
-		"network":                {h: container.HostConfig{NetworkMode: "mine"}, refusal: "networks are not built yet"},
-		"log driver":             {h: container.HostConfig{LogConfig: container.LogConfig{Type: "syslog"}}, refusal: "there are json-file and none"},
-		"log option":             {h: container.HostConfig{LogConfig: container.LogConfig{Config: map[string]string{"compress": "true"}}}, refusal: "unknown log opt 'compress'"},
-		"log size":               {h: container.HostConfig{LogConfig: container.LogConfig{Config: map[string]string{"max-size": "ten"}}}, refusal: "want a size such as 10m"},
-		"--rm and a policy":      {h: container.HostConfig{AutoRemove: true, RestartPolicy: container.RestartPolicy{Name: "always"}}, refusal: "can't create 'AutoRemove' container"},
-		"policy":                 {h: container.HostConfig{RestartPolicy: container.RestartPolicy{Name: "sometimes"}}, refusal: "unknown policy 'sometimes'"},
-		"memory":                 {h: container.HostConfig{Resources: container.Resources{Memory: 1 << 20}}, refusal: "Minimum memory limit allowed is 6MB"},
-		"protocol":               {h: container.HostConfig{PortBindings: apinetwork.PortMap{udp: nil}}, refusal: "no sctp"},
-		"host port":              {h: container.HostConfig{PortBindings: apinetwork.PortMap{apinetwork.MustParsePort("80"): {{HostPort: "8000-8010"}}}}, refusal: "want one number"},
-		"volume driver":          {h: container.HostConfig{VolumeDriver: "nfs"}, refusal: `only "local" is built in`},
-		"environment":            {c: container.Config{Env: []string{"=x"}}, refusal: "want NAME=value"},
-		"working directory":      {c: container.Config{WorkingDir: "here"}, refusal: "needs to be an absolute path"},
-		"ulimit":                 {h: container.HostConfig{Resources: container.Resources{Ulimits: []*container.Ulimit{{Name: "nofile", Soft: 2, Hard: 1}}}}, refusal: "soft limit"},
-		"ulimit of the stack":    {h: container.HostConfig{Resources: container.Resources{Ulimits: []*container.Ulimit{{Name: "stack", Soft: 1, Hard: 1}}}}, warnings: 1},
+		"a health check":        {c: container.Config{Healthcheck: &container.HealthConfig{Test: []string{"CMD", "x"}}}, warnings: 1},
+		"no health check":       {c: container.Config{Healthcheck: &container.HealthConfig{Test: []string{"NONE"}}}},
+		"privileged":            {h: container.HostConfig{Privileged: true}, refusal: "--privileged"},
+		"a capability too many": {h: container.HostConfig{CapAdd: []string{"SYS_ADMIN"}}, warnings: 1},
+		"no capability":         {h: container.HostConfig{CapAdd: []string{"FLY"}}, refusal: `unknown capability: "FLY"`},
+		"not to drop":           {h: container.HostConfig{CapDrop: []string{"CAP_FLY"}}, refusal: `unknown capability: "CAP_FLY"`},
+		"device":                {h: container.HostConfig{Resources: container.Resources{Devices: []container.DeviceMapping{{}}}}, refusal: "--device"},
+		"pid":                   {h: container.HostConfig{PidMode: "host"}, refusal: "--pid"},
+		"ipc":                   {h: container.HostConfig{IpcMode: "host"}, refusal: "--ipc"},
+		"security option":       {h: container.HostConfig{SecurityOpt: []string{"magic"}}, refusal: "--security-opt"},
+		"network":               {h: container.HostConfig{NetworkMode: "mine"}, refusal: "networks are not built yet"},
+		"log driver":            {h: container.HostConfig{LogConfig: container.LogConfig{Type: "syslog"}}, refusal: "there are json-file and none"},
+		"log option":            {h: container.HostConfig{LogConfig: container.LogConfig{Config: map[string]string{"compress": "true"}}}, refusal: "unknown log opt 'compress'"},
+		"log size":              {h: container.HostConfig{LogConfig: container.LogConfig{Config: map[string]string{"max-size": "ten"}}}, refusal: "want a size such as 10m"},
+		"--rm and a policy":     {h: container.HostConfig{AutoRemove: true, RestartPolicy: container.RestartPolicy{Name: "always"}}, refusal: "can't create 'AutoRemove' container"},
+		"policy":                {h: container.HostConfig{RestartPolicy: container.RestartPolicy{Name: "sometimes"}}, refusal: "unknown policy 'sometimes'"},
+		"memory":                {h: container.HostConfig{Resources: container.Resources{Memory: 1 << 20}}, refusal: "Minimum memory limit allowed is 6MB"},
+		"protocol":              {h: container.HostConfig{PortBindings: apinetwork.PortMap{udp: nil}}, refusal: "no sctp"},
+		"host port":             {h: container.HostConfig{PortBindings: apinetwork.PortMap{apinetwork.MustParsePort("80"): {{HostPort: "8000-8010"}}}}, refusal: "want one number"},
+		"volume driver":         {h: container.HostConfig{VolumeDriver: "nfs"}, refusal: `only "local" is built in`},
+		"environment":           {c: container.Config{Env: []string{"=x"}}, refusal: "want NAME=value"},
+		"working directory":     {c: container.Config{WorkingDir: "here"}, refusal: "needs to be an absolute path"},
+		"ulimit":                {h: container.HostConfig{Resources: container.Resources{Ulimits: []*container.Ulimit{{Name: "nofile", Soft: 2, Hard: 1}}}}, refusal: "soft limit"},
+		"ulimit of the stack":   {h: container.HostConfig{Resources: container.Resources{Ulimits: []*container.Ulimit{{Name: "stack", Soft: 1, Hard: 1}}}}, warnings: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			warnings, err := Check(&tt.c, &tt.h)
+			warnings, err := Check(&tt.c, &tt.h, bare)
 			switch {
 			case tt.refusal == "" && err != nil:
 				t.Errorf("refused: %v", err)

@@ -7,58 +7,63 @@ import (
 )
 
 // resourceRules has a row for every field of container.Resources; a test holds
-// that. The embedded engine needs no root and so has no cgroup to itself:
-// memory is bounded inside the guest's engine, the rest is not bounded. Docker
-// takes such settings with a warning where the kernel cannot do them, and so
-// does this.
+// that. A limit works where the engine may make cgroups that have it. Docker
+// takes limits with a warning where the kernel cannot do them, and so does
+// this.
 var resourceRules = []rule{
-	{field: "CPUShares", verdict: warns, set: func(r request) bool { return r.h.CPUShares != 0 },
-		why: "--cpu-shares is not enforced without cgroups"},
-	{field: "Memory", why: "bounds the guest's own memory: growing beyond fails inside the guest"},
-	{field: "NanoCPUs", verdict: warns, set: func(r request) bool { return r.h.NanoCPUs != 0 },
-		why: "--cpus is not enforced without cgroups"},
-	{field: "CgroupParent", verdict: warns, set: func(r request) bool { return r.h.CgroupParent != "" },
-		why: "--cgroup-parent is not used: the embedded engine runs without cgroup control"},
-	{field: "BlkioWeight", verdict: warns, set: func(r request) bool { return r.h.BlkioWeight != 0 },
-		why: "--blkio-weight is not enforced without cgroups"},
-	{field: "BlkioWeightDevice", verdict: warns, set: func(r request) bool { return len(r.h.BlkioWeightDevice) > 0 },
-		why: "--blkio-weight-device is not enforced without cgroups"},
-	{field: "BlkioDeviceReadBps", verdict: warns, set: func(r request) bool { return len(r.h.BlkioDeviceReadBps) > 0 },
-		why: "--device-read-bps is not enforced without cgroups"},
-	{field: "BlkioDeviceWriteBps", verdict: warns, set: func(r request) bool { return len(r.h.BlkioDeviceWriteBps) > 0 },
-		why: "--device-write-bps is not enforced without cgroups"},
-	{field: "BlkioDeviceReadIOps", verdict: warns, set: func(r request) bool { return len(r.h.BlkioDeviceReadIOps) > 0 },
-		why: "--device-read-iops is not enforced without cgroups"},
-	{field: "BlkioDeviceWriteIOps", verdict: warns, set: func(r request) bool { return len(r.h.BlkioDeviceWriteIOps) > 0 },
-		why: "--device-write-iops is not enforced without cgroups"},
-	{field: "CPUPeriod", verdict: warns, set: func(r request) bool { return r.h.CPUPeriod != 0 },
-		why: "--cpu-period is not enforced without cgroups"},
-	{field: "CPUQuota", verdict: warns, set: func(r request) bool { return r.h.CPUQuota != 0 },
-		why: "--cpu-quota is not enforced without cgroups"},
-	{field: "CPURealtimePeriod", verdict: warns, set: func(r request) bool { return r.h.CPURealtimePeriod != 0 },
-		why: "--cpu-rt-period is not enforced without cgroups"},
-	{field: "CPURealtimeRuntime", verdict: warns, set: func(r request) bool { return r.h.CPURealtimeRuntime != 0 },
-		why: "--cpu-rt-runtime is not enforced without cgroups"},
-	{field: "CpusetCpus", verdict: warns, set: func(r request) bool { return r.h.CpusetCpus != "" },
-		why: "--cpuset-cpus is not enforced without cgroups"},
-	{field: "CpusetMems", verdict: warns, set: func(r request) bool { return r.h.CpusetMems != "" },
-		why: "--cpuset-mems is not enforced without cgroups"},
+	limit("CPUShares", "--cpu-shares", FeatureCPU, func(r *container.Resources) bool { return r.CPUShares != 0 },
+		func(r *container.Resources) { r.CPUShares = 0 }),
+	// Memory is bounded inside the guest's engine besides, so there is nothing
+	// to warn of where cgroups are missing.
+	{field: "Memory", verdict: limits, option: "--memory", feature: FeatureMemory, anyway: true,
+		why: "bounds the guest's own memory, too: growing beyond fails inside the guest",
+		set: func(r request) bool { return r.h.Memory > 0 }, clear: func(*container.Resources) {}},
+	limit("NanoCPUs", "--cpus", FeatureCPU, func(r *container.Resources) bool { return r.NanoCPUs != 0 },
+		func(r *container.Resources) { r.NanoCPUs = 0 }),
+	limit("CgroupParent", "--cgroup-parent", "", func(r *container.Resources) bool { return r.CgroupParent != "" },
+		func(r *container.Resources) { r.CgroupParent = "" }),
+	limit("BlkioWeight", "--blkio-weight", FeatureIOWeight, func(r *container.Resources) bool { return r.BlkioWeight != 0 },
+		func(r *container.Resources) { r.BlkioWeight = 0 }),
+	limit("BlkioWeightDevice", "--blkio-weight-device", FeatureIOWeight, func(r *container.Resources) bool { return len(r.BlkioWeightDevice) > 0 },
+		func(r *container.Resources) { r.BlkioWeightDevice = nil }),
+	limit("BlkioDeviceReadBps", "--device-read-bps", FeatureIOThrottle, func(r *container.Resources) bool { return len(r.BlkioDeviceReadBps) > 0 },
+		func(r *container.Resources) { r.BlkioDeviceReadBps = nil }),
+	limit("BlkioDeviceWriteBps", "--device-write-bps", FeatureIOThrottle, func(r *container.Resources) bool { return len(r.BlkioDeviceWriteBps) > 0 },
+		func(r *container.Resources) { r.BlkioDeviceWriteBps = nil }),
+	limit("BlkioDeviceReadIOps", "--device-read-iops", FeatureIOThrottle, func(r *container.Resources) bool { return len(r.BlkioDeviceReadIOps) > 0 },
+		func(r *container.Resources) { r.BlkioDeviceReadIOps = nil }),
+	limit("BlkioDeviceWriteIOps", "--device-write-iops", FeatureIOThrottle, func(r *container.Resources) bool { return len(r.BlkioDeviceWriteIOps) > 0 },
+		func(r *container.Resources) { r.BlkioDeviceWriteIOps = nil }),
+	limit("CPUPeriod", "--cpu-period", FeatureCPU, func(r *container.Resources) bool { return r.CPUPeriod != 0 },
+		func(r *container.Resources) { r.CPUPeriod = 0 }),
+	limit("CPUQuota", "--cpu-quota", FeatureCPU, func(r *container.Resources) bool { return r.CPUQuota != 0 },
+		func(r *container.Resources) { r.CPUQuota = 0 }),
+	limit("CPURealtimePeriod", "--cpu-rt-period", FeatureRealtime, func(r *container.Resources) bool { return r.CPURealtimePeriod != 0 },
+		func(r *container.Resources) { r.CPURealtimePeriod = 0 }),
+	limit("CPURealtimeRuntime", "--cpu-rt-runtime", FeatureRealtime, func(r *container.Resources) bool { return r.CPURealtimeRuntime != 0 },
+		func(r *container.Resources) { r.CPURealtimeRuntime = 0 }),
+	limit("CpusetCpus", "--cpuset-cpus", FeatureCpuset, func(r *container.Resources) bool { return r.CpusetCpus != "" },
+		func(r *container.Resources) { r.CpusetCpus = "" }),
+	limit("CpusetMems", "--cpuset-mems", FeatureCpuset, func(r *container.Resources) bool { return r.CpusetMems != "" },
+		func(r *container.Resources) { r.CpusetMems = "" }),
 	{field: "Devices", verdict: refused, set: func(r request) bool { return len(r.h.Devices) > 0 },
 		why: "--device: WASI has no devices; a file or folder is given with -v"},
 	{field: "DeviceCgroupRules", verdict: refused, set: func(r request) bool { return len(r.h.DeviceCgroupRules) > 0 },
 		why: "--device-cgroup-rule: WASI has no devices"},
 	{field: "DeviceRequests", verdict: refused, set: func(r request) bool { return len(r.h.DeviceRequests) > 0 },
 		why: "--gpus: WASI has no devices"},
-	{field: "MemoryReservation", verdict: warns, set: func(r request) bool { return r.h.MemoryReservation != 0 },
-		why: "--memory-reservation is not enforced without cgroups"},
-	{field: "MemorySwap", verdict: warns, set: func(r request) bool { return r.h.MemorySwap > 0 && r.h.MemorySwap != r.h.Memory },
-		why: "--memory-swap is not enforced without cgroups: the memory limit holds, swapped out or not"},
-	{field: "MemorySwappiness", verdict: warns, set: func(r request) bool { return r.h.MemorySwappiness != nil && *r.h.MemorySwappiness != -1 },
-		why: "--memory-swappiness is not enforced without cgroups"},
-	{field: "OomKillDisable", verdict: warns, set: func(r request) bool { return r.h.OomKillDisable != nil && *r.h.OomKillDisable },
-		why: "--oom-kill-disable is not enforced without cgroups"},
-	{field: "PidsLimit", verdict: warns, set: func(r request) bool { return r.h.PidsLimit != nil && *r.h.PidsLimit > 0 },
-		why: "--pids-limit is not enforced without cgroups; WASI cannot make processes anyway"},
+	limit("MemoryReservation", "--memory-reservation", FeatureMemory, func(r *container.Resources) bool { return r.MemoryReservation != 0 },
+		func(r *container.Resources) { r.MemoryReservation = 0 }),
+	limit("MemorySwap", "--memory-swap", FeatureSwap, func(r *container.Resources) bool { return r.MemorySwap > 0 && r.MemorySwap != r.Memory },
+		func(r *container.Resources) { r.MemorySwap = 0 }),
+	limit("MemorySwappiness", "--memory-swappiness", FeatureSwappiness,
+		func(r *container.Resources) bool { return r.MemorySwappiness != nil && *r.MemorySwappiness != -1 },
+		func(r *container.Resources) { r.MemorySwappiness = nil }),
+	limit("OomKillDisable", "--oom-kill-disable", FeatureOOMControl,
+		func(r *container.Resources) bool { return r.OomKillDisable != nil && *r.OomKillDisable },
+		func(r *container.Resources) { r.OomKillDisable = nil }),
+	limit("PidsLimit", "--pids-limit", FeaturePids, func(r *container.Resources) bool { return r.PidsLimit != nil && *r.PidsLimit > 0 },
+		func(r *container.Resources) { r.PidsLimit = nil }),
 	{field: "Ulimits", verdict: warns, set: func(r request) bool {
 		return slices.ContainsFunc(r.h.Ulimits, func(u *container.Ulimit) bool { return u != nil && u.Name == "stack" })
 	}, why: "--ulimit stack is not enforced: how large a guest's stack is its engine decides"},
@@ -69,11 +74,43 @@ var resourceRules = []rule{
 	{field: "IOMaximumBandwidth", verdict: refused, set: func(r request) bool { return r.h.IOMaximumBandwidth != 0 }, why: "--io-maxbandwidth is of Windows only"},
 }
 
+// limit is a row for what only a cgroup enforces.
+func limit(field, option, feature string, set func(*container.Resources) bool, clear func(*container.Resources)) rule {
+	return rule{
+		field: field, verdict: limits, option: option, feature: feature,
+		set: func(r request) bool { return set(&r.h.Resources) }, clear: clear,
+	}
+}
+
+// Enforced answers which of the limits hold on a machine, with those gone that
+// do not, and whether any of them wants the container to have a cgroup.
+func Enforced(all container.Resources, m Machine) (held container.Resources, cgroup bool) {
+	held = all
+	for _, rule := range resourceRules {
+		if rule.verdict != limits || !rule.set(request{h: &container.HostConfig{Resources: all}}) {
+			continue
+		}
+		if m.lacks(rule.feature) != "" {
+			rule.clear(&held)
+			continue
+		}
+		cgroup = true
+	}
+	return held, cgroup
+}
+
+// Limited tells whether any setting asks for what only a cgroup enforces.
+func Limited(r container.Resources) bool {
+	return slices.ContainsFunc(resourceRules, func(rule rule) bool {
+		return rule.verdict == limits && rule.set(request{h: &container.HostConfig{Resources: r}})
+	})
+}
+
 // configRules has a row for every field of container.Config; a test holds
 // that.
 var configRules = []rule{
 	{field: "Hostname"}, {field: "Domainname"},
-	{field: "User", verdict: holds, why: "recorded and shown; WASI has no users, and files are made as the engine's user"},
+	{field: "User", why: "looked up in the image; the container's process runs as that user"},
 	{field: "AttachStdin", verdict: holds, why: "the client's own note"},
 	{field: "AttachStdout", verdict: holds, why: "the client's own note"},
 	{field: "AttachStderr", verdict: holds, why: "the client's own note"},

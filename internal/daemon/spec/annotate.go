@@ -35,7 +35,7 @@ func annotate(c *record.Container, p Places) (map[string]string, error) {
 	}
 	set(bundle.Name, c.Name)
 	set(bundle.Runtime, c.HostConfig.Runtime)
-	set(bundle.Engine, engineOf(c.HostConfig.Runtime))
+	set(bundle.Engine, Engine(c.HostConfig.Runtime))
 	set(bundle.ModuleDigest, p.ModuleDigest)
 	set(bundle.Upper, p.Upper)
 	set(bundle.Cache, p.Cache)
@@ -204,8 +204,8 @@ func parseResolvConf(text string) (servers, search []string) {
 }
 
 // Validate checks what would otherwise fail at start only.
-func Validate(c *record.Container) error {
-	_, err := annotate(c, Places{})
+func Validate(c *record.Container, m func() admit.Machine) error {
+	_, err := New(c, Places{Machine: m})
 	return err
 }
 

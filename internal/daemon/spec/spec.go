@@ -9,15 +9,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/moby/moby/api/types/mount"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"wherry/internal/daemon/admit"
 	"wherry/internal/daemon/record"
+	"wherry/internal/daemon/users"
 	"wherry/internal/shim/bundle"
 )
 
@@ -30,10 +29,11 @@ type Places struct {
 	ModuleDigest string
 	// Sources are the mounts' host paths by destination.
 	Sources map[string]string
+	// User is whom the container's user is in its image.
+	User users.Identity
+	// Machine is asked where a setting depends on it.
+	Machine func() admit.Machine
 }
-
-// defaultPath is what Docker gives every Linux container.
-const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 // New makes the specification of a container.
 func New(c *record.Container, p Places) (*specs.Spec, error) {
@@ -44,31 +44,14 @@ func New(c *record.Container, p Places) (*specs.Spec, error) {
 	s := &specs.Spec{
 		Version:  specs.Version,
 		Hostname: c.Config.Hostname, Domainname: c.Config.Domainname,
-		Root: &specs.Root{Path: c.Image.Tree, Readonly: c.HostConfig.ReadonlyRootfs},
-		Process: &specs.Process{
-			Terminal: c.Config.Tty,
-			Args:     append([]string{c.Path}, c.Args...),
-			Env:      Env(c),
-			Cwd:      "/",
-			User:     user(c.Config.User),
-		},
+		Root:        &specs.Root{Path: c.Image.Tree, Readonly: c.HostConfig.ReadonlyRootfs},
 		Annotations: annotations,
-		Linux:       &specs.Linux{},
 	}
-	if c.Config.WorkingDir != "" {
-		s.Process.Cwd = c.Config.WorkingDir
+	if s.Process, err = process(c, p); err != nil {
+		return nil, err
 	}
-	if size := c.HostConfig.ConsoleSize; c.Config.Tty && size[0] > 0 && size[1] > 0 {
-		s.Process.ConsoleSize = &specs.Box{Height: size[0], Width: size[1]}
-	}
-	if c.HostConfig.Memory > 0 {
-		limit := c.HostConfig.Memory
-		s.Linux.Resources = &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: &limit}}
-	}
-	for _, u := range c.HostConfig.Ulimits {
-		s.Process.Rlimits = append(s.Process.Rlimits, specs.POSIXRlimit{
-			Type: "RLIMIT_" + strings.ToUpper(u.Name), Soft: uint64(u.Soft), Hard: uint64(u.Hard), // -1 is no limit in both
-		})
+	if s.Linux, err = linux(c, p, s.Process.Capabilities); err != nil {
+		return nil, err
 	}
 	for _, m := range c.Mounts {
 		s.Mounts = append(s.Mounts, mountOf(m, p.Sources[m.Destination]))
@@ -94,46 +77,6 @@ func mountOf(m record.Mount, source string) specs.Mount {
 	return specs.Mount{Destination: m.Destination, Type: "bind", Source: source, Options: []string{"rbind", access}}
 }
 
-// Env is the guest's environment: Docker's own variables, over which the
-// image's and the request's win.
-func Env(c *record.Container) []string {
-	env := []string{"PATH=" + defaultPath, "HOSTNAME=" + c.Config.Hostname}
-	if c.Config.Tty {
-		env = append(env, "TERM=xterm")
-	}
-	for _, e := range c.Config.Env {
-		key, _, set := strings.Cut(e, "=")
-		at := slices.IndexFunc(env, func(o string) bool { return strings.HasPrefix(o, key+"=") })
-		switch {
-		case !set && at >= 0: // a bare NAME takes the variable away
-			env = slices.Delete(env, at, at+1)
-		case !set:
-		case at >= 0:
-			env[at] = e
-		default:
-			env = append(env, e)
-		}
-	}
-	if !slices.ContainsFunc(env, func(e string) bool { return strings.HasPrefix(e, "HOME=") }) {
-		env = append(env, "HOME=/")
-	}
-	return env
-}
-
-// user reads the numbers of --user UID[:GID]. Names stay a note in Username:
-// nobody looks them up, because WASI has no users.
-func user(s string) specs.User {
-	u := specs.User{Username: s}
-	uid, gid, _ := strings.Cut(s, ":")
-	if n, err := strconv.ParseUint(uid, 10, 32); err == nil {
-		u.UID = uint32(n)
-	}
-	if n, err := strconv.ParseUint(gid, 10, 32); err == nil {
-		u.GID = uint32(n)
-	}
-	return u
-}
-
 // Write makes a bundle: the folder and the specification in it.
 func Write(dir string, s *specs.Spec) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -150,9 +93,9 @@ func asJSON(v any) (string, error) {
 	return string(b), err
 }
 
-// engineOf is the engine that a runtime's name asks for; empty leaves the
-// choice to the shim.
-func engineOf(runtime string) string {
+// Engine is the engine that a runtime's name asks for; empty leaves the choice
+// to the shim.
+func Engine(runtime string) string {
 	switch short := admit.ShortRuntime(runtime); short {
 	case "wasmtime", "wazero":
 		return short

@@ -10,7 +10,9 @@ import (
 	"github.com/moby/moby/api/types/mount"
 	"github.com/moby/moby/api/types/network"
 
+	"wherry/internal/daemon/admit"
 	"wherry/internal/daemon/record"
+	"wherry/internal/daemon/users"
 	"wherry/internal/shim/bundle"
 )
 
@@ -20,6 +22,11 @@ func box() *record.Container {
 		Image: record.Image{Tree: "/tree"}, Config: &container.Config{Hostname: "boat"},
 		HostConfig: &container.HostConfig{Runtime: "io.containerd.wazero.v1", NetworkMode: "bridge", DNS: []netip.Addr{netip.MustParseAddr("9.9.9.9")}, DNSSearch: []string{"."}},
 	}
+}
+
+// capable is a machine that can enforce every limit.
+func capable() admit.Machine {
+	return admit.Machine{Cgroup: "v1", Features: admit.Features, CgroupParent: "/wherry/", AppArmor: true}
 }
 
 func TestNew(t *testing.T) {
@@ -36,7 +43,7 @@ func TestNew(t *testing.T) {
 		{MountPoint: container.MountPoint{Type: mount.TypeBind, Destination: "/b"}},
 		{MountPoint: container.MountPoint{Type: mount.TypeTmpfs, Destination: "/t", RW: true}, Size: 5},
 	}
-	s, err := New(c, Places{Upper: "/upper", Log: "/log", Cache: "/cache", Sources: map[string]string{"/b": "/host"}, ModuleDigest: "sha256:x"})
+	s, err := New(c, Places{Upper: "/upper", Log: "/log", Cache: "/cache", Sources: map[string]string{"/b": "/host"}, ModuleDigest: "sha256:x", User: users.Identity{UID: 5, GID: 6, Home: "/h"}, Machine: capable})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +80,7 @@ func TestRefusedAnnotations(t *testing.T) {
 	} {
 		c := box()
 		edit(c)
-		if err := Validate(c); err == nil || !strings.Contains(err.Error(), name) {
+		if err := Validate(c, capable); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%v, want %q", err, name)
 		}
 	}
@@ -95,7 +102,7 @@ func TestEnv(t *testing.T) {
 	c := box()
 	c.Config.Tty = true
 	c.Config.Env = []string{"PATH=/bin", "X=1", "TERM", "HOME=/me"}
-	if got := strings.Join(Env(c), " "); got != "PATH=/bin HOSTNAME=boat X=1 HOME=/me" {
+	if got := strings.Join(Env(c, "/else"), " "); got != "PATH=/bin HOSTNAME=boat X=1 HOME=/me" {
 		t.Errorf("environment %q", got)
 	}
 }

@@ -24,6 +24,9 @@ type Walls struct {
 	// CgroupControllers are the controllers that can be used then.
 	Cgroup            string   `json:"cgroup"`
 	CgroupControllers []string `json:"cgroupControllers"`
+	// CgroupParent makes linux.cgroupsPath of a container's id: parent + id. It
+	// ends in "/", or in ":" where systemd makes the cgroups.
+	CgroupParent string `json:"cgroupParent"`
 	// Why tells in words why a wall does not stand, by its name above.
 	Why map[string]string `json:"why"`
 }
