@@ -2,7 +2,11 @@
 
 package tree
 
-import "golang.org/x/sys/unix"
+import (
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
 
 // sysFlags are the flags of open(2) for a leaf. O_TRUNC is not among them: a
 // file is emptied after it has been looked at. O_NONBLOCK is, so that a FIFO
@@ -61,7 +65,7 @@ func (t *Tree) open(start *folder, path string, o *OpenFlags) (Node, error) {
 		}}
 	}
 	how := followIf(o.Follow)
-	if o.Exclusive && o.Create {
+	if o.Create && (o.Exclusive || strings.HasSuffix(path, "/")) {
 		how = never
 	}
 	r, done, err := t.walk(start, path, how, fast)
@@ -83,12 +87,11 @@ func (t *Tree) open(start *folder, path string, o *OpenFlags) (Node, error) {
 func (r *found) open(o *OpenFlags) (Node, error) {
 	e := &r.e
 	switch {
+	case o.Create && r.slash && r.name != "":
+		return nil, unix.EISDIR // whatever is there, as open(2)
 	case r.name != "" && e.at == absent:
 		if !o.Create {
 			return nil, unix.ENOENT
-		}
-		if r.slash {
-			return nil, unix.EISDIR
 		}
 		return r.create(o)
 	case o.Create && o.Exclusive:

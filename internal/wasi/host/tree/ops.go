@@ -125,22 +125,25 @@ func (d *Dir) Link(old string, follow bool, nd *Dir, new string) error {
 		return err
 	}
 	defer src.f.release()
+	if src.name != "" {
+		if err := src.exists(); err != nil {
+			return err
+		}
+	}
 	dst, _, err := d.t.walk(nd.f, new, never, nil)
 	if err != nil {
 		return err
 	}
 	defer dst.f.release()
-	if src.name == "" || src.e.isDir() {
-		return unix.EPERM
-	}
-	if err := src.exists(); err != nil {
-		return err
-	}
-	if dst.name == "" || dst.e.at != absent {
+	switch { // in the order of link(2)
+	case dst.name == "" || dst.e.at != absent:
 		return unix.EEXIST
-	}
-	if src.f.mnt != dst.f.mnt || src.e.at == inMount {
+	case dst.slash:
+		return unix.ENOENT
+	case src.f.mnt != dst.f.mnt || src.e.at == inMount:
 		return unix.EXDEV
+	case src.name == "" || src.e.isDir():
+		return unix.EPERM
 	}
 	if err := dst.vacant(); err != nil {
 		return err
