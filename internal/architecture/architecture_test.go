@@ -66,6 +66,9 @@ var may = map[string][]string{
 	"internal/shim":        {"internal/sandbox", "internal/guest", "internal/image", "internal/module", "internal/engine", "internal/wasi/host/tree", "internal/wasi/host/socket", "internal/buildinfo"},
 	"internal/shim/bundle": {"internal/wasi/host/socket/policy"},
 	"internal/sandbox":     {"internal/guest"},
+
+	"internal/sandbox/wall":  {},
+	"internal/sandbox/enter": {"internal/sandbox/wall"},
 	"internal/guest":       {"internal/image", "internal/module", "internal/wasi", "internal/engine"},
 
 	"internal/wasi":                    {"internal/engine"},

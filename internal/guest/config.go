@@ -18,6 +18,10 @@ type Config struct {
 	// and a guest's process needs no way to either.
 	ModuleFD int `json:"moduleFD"`
 	CodeFD   int `json:"codeFD"`
+	// CodePath is the compiled code's path. An engine maps a file by its path,
+	// and where the process sees no procfs a descriptor has none. Empty where
+	// there is procfs.
+	CodePath string `json:"codePath,omitempty"`
 	// Name is the module's path as the user knows it, for messages.
 	Name string `json:"name,omitempty"`
 	// Func is the exported function to call; empty is _start.

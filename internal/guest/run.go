@@ -88,8 +88,11 @@ func load(ctx context.Context, cfg Config) (*running, error) {
 	if err != nil {
 		return nil, err
 	}
-	// An engine maps a file that has a path.
-	m, err := e.Load(fmt.Sprintf("/proc/self/fd/%d", cfg.CodeFD), func() ([]byte, error) {
+	path := cfg.CodePath
+	if path == "" {
+		path = fmt.Sprintf("/proc/self/fd/%d", cfg.CodeFD)
+	}
+	m, err := e.Load(path, func() ([]byte, error) {
 		return code.Read(os.NewFile(uintptr(cfg.ModuleFD), "module"))
 	})
 	if err != nil {

@@ -24,14 +24,20 @@ type Status struct {
 
 // Child is a process that was started with [StartChild].
 type Child struct {
-	pid    int
 	done   chan struct{}
 	status Status // valid once done is closed
+	// next gives the pid of the process in which this one goes on after it has
+	// ended with exit code 0, and is closed where there is none. It is nil for a
+	// child that never does so.
+	next chan int
 
-	mu sync.Mutex
+	mu  sync.Mutex
+	pid int
 	// pidfd names the process even where its pid was taken by another one; -1
 	// once it has ended.
 	pidfd int
+	// doomed says that the child was told to end, and with it a successor.
+	doomed bool
 }
 
 // StartChild starts cmd without new privileges, to be killed when the calling
@@ -45,14 +51,26 @@ type Child struct {
 // this one child. So there is no reaper that could take another's exit code,
 // and none is lost.
 func StartChild(cmd *exec.Cmd) (*Child, error) {
+	return startChild(cmd, nil, nil)
+}
+
+// startChild is StartChild for a child with successors, if next is not nil.
+// before is called on the thread that forks, which has no other use.
+func startChild(cmd *exec.Cmd, next chan int, before func() error) (*Child, error) {
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
 	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
 
-	c := &Child{done: make(chan struct{}), pidfd: -1}
+	c := &Child{done: make(chan struct{}), next: next, pidfd: -1}
 	started := make(chan error, 1)
 	onOwnThread(func() {
+		if before != nil {
+			if err := before(); err != nil {
+				started <- err
+				return
+			}
+		}
 		if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 			started <- fmt.Errorf("set no_new_privs: %w", err)
 			return
@@ -73,8 +91,8 @@ func StartChild(cmd *exec.Cmd) (*Child, error) {
 }
 
 // adoptChild is StartChild for a child that this program has already.
-func adoptChild(pid int) *Child {
-	c := &Child{done: make(chan struct{}), pidfd: -1}
+func adoptChild(pid int, next chan int) *Child {
+	c := &Child{done: make(chan struct{}), next: next, pidfd: -1}
 	c.open(pid)
 	onOwnThread(c.wait)
 	return c
@@ -108,14 +126,37 @@ func onOwnThread(f func()) {
 	}()
 }
 
+// succeed takes note of the process in which the child goes on: one that it
+// made as this program's child, so that only wait collects it.
+func (c *Child) succeed(pid int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.pidfd >= 0 {
+		unix.Close(c.pidfd)
+		c.pidfd = -1
+	}
+	c.open(pid)
+	if c.doomed {
+		// It is there: nobody has collected it.
+		_ = unix.Kill(pid, unix.SIGKILL)
+	}
+	c.next <- pid
+}
+
 // wait collects the child on the thread that made it.
 func (c *Child) wait() {
 	defer c.end()
 	var ws syscall.WaitStatus
-	for {
-		_, err := syscall.Wait4(c.pid, &ws, 0, nil)
+	for pid := c.PID(); ; {
+		_, err := syscall.Wait4(pid, &ws, 0, nil)
 		if err == syscall.EINTR {
 			continue
+		}
+		if err == nil && ws.Exited() && ws.ExitStatus() == 0 && c.next != nil {
+			if next, ok := <-c.next; ok {
+				pid = next
+				continue
+			}
 		}
 		c.status.At = time.Now()
 		switch {
@@ -145,7 +186,11 @@ func (c *Child) end() {
 
 // PID is the child's pid. It may belong to another process once the child has
 // ended.
-func (c *Child) PID() int { return c.pid }
+func (c *Child) PID() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.pid
+}
 
 // Done is closed when the child has ended.
 func (c *Child) Done() <-chan struct{} { return c.done }
@@ -165,6 +210,7 @@ func (c *Child) Signal(sig syscall.Signal) error {
 		return os.ErrProcessDone
 	default:
 	}
+	c.doomed = c.doomed || sig == syscall.SIGKILL
 	var err error
 	if c.pidfd >= 0 {
 		err = unix.PidfdSendSignal(c.pidfd, sig, nil, 0)
@@ -174,6 +220,7 @@ func (c *Child) Signal(sig syscall.Signal) error {
 		err = unix.Kill(c.pid, sig)
 	}
 	if err == unix.ESRCH {
+		// A successor, if there is one, gets the signal when it is known.
 		return os.ErrProcessDone
 	}
 	return err
@@ -185,7 +232,7 @@ func (c *Child) AwaitStop() error {
 	for {
 		// Taking note of a stop takes nothing from the thread that waits for
 		// the end.
-		err := unix.Waitid(unix.P_PID, c.pid, nil, unix.WSTOPPED, nil)
+		err := unix.Waitid(unix.P_PID, c.PID(), nil, unix.WSTOPPED, nil)
 		switch err {
 		case unix.EINTR:
 			continue

@@ -9,19 +9,23 @@ import (
 	"golang.org/x/sys/unix"
 
 	"wherry/internal/guest"
+	"wherry/internal/sandbox/enter"
 	"wherry/internal/sandbox/seccomp"
 )
 
-// Main is the main function of a container process. It takes its
-// configuration from the control socket, runs the guest, tells the shim how it
+// Main is the main function of a container process, which is within its walls
+// from here on. It takes its configuration from the control socket, runs the guest, tells the shim how it
 // ended and gives the exit code.
 func Main() int {
-	Name("wherry-guest")
+	if !enter.Run() {
+		fmt.Fprintln(os.Stderr, "wherry: this is the container process; the shim starts it")
+		return guest.ExitSetup
+	}
 	unix.CloseOnExec(controlFD)
 	var shim control
 	s, err := shim.take()
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "wherry: this is the container process; the shim starts it:", err)
+		fmt.Fprintln(os.Stderr, "wherry: the container process was not told what to run:", err)
 		return guest.ExitSetup
 	}
 	seal := func() error { return seccomp.Seal(s.Seal) }

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"os/exec"
 	"strings"
 	"syscall"
 	"time"
@@ -18,6 +17,7 @@ import (
 
 	"wherry/internal/guest"
 	"wherry/internal/sandbox/seccomp"
+	"wherry/internal/sandbox/wall"
 )
 
 // maxMessage bounds what a container process may say, in bytes.
@@ -27,16 +27,18 @@ const maxMessage = 1 << 20
 type Command struct {
 	// Name is shown in lists of processes: the container's id.
 	Name string
-	// Config is the guest's. Its descriptors are places in Files.
+	// Config is the guest's. Its descriptors are places in Files. Walls have
+	// their own.
 	Config guest.Config
+	// Walls close the process in: the first that can be built. Without any it
+	// has no more than no_new_privs.
+	Walls []Walls
 	// Stdin, Stdout and Stderr are the guest's own; nil is /dev/null.
 	Stdin, Stdout, Stderr *os.File
 	// Terminal makes Stdin, which is a terminal then, the controlling one.
 	Terminal bool
 	// Files are handed down.
 	Files []*os.File
-	// Rlimits are set before anything of the guest is loaded.
-	Rlimits map[int]unix.Rlimit
 	// Seal is what the process may still ask of the kernel once its guest runs.
 	Seal seccomp.Profile
 	// Place, where not nil, puts the process where its limits hold, before it is
@@ -51,57 +53,6 @@ type Command struct {
 type message struct {
 	Ready  bool          `json:"ready,omitempty"`
 	Result *guest.Result `json:"result,omitempty"`
-}
-
-// Standby is a container process that does not know yet what it will run.
-// Making it early hides the time that a process takes to begin.
-type Standby struct {
-	child *Child
-	conn  *net.UnixConn
-}
-
-// Prepare makes a container process for a container of that name.
-func Prepare(name string) (*Standby, error) {
-	ours, theirs, err := controlPair()
-	if err != nil {
-		return nil, err
-	}
-	child, err := StartChild(&exec.Cmd{
-		// The same program, also where its file was replaced meanwhile.
-		Path:        "/proc/self/exe",
-		Args:        []string{os.Args[0], "guest", name},
-		Env:         []string{"GOMAXPROCS=2"},
-		Dir:         "/",
-		ExtraFiles:  []*os.File{theirs},
-		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
-	})
-	theirs.Close()
-	if err != nil {
-		ours.Close()
-		return nil, fmt.Errorf("start the container process: %w", err)
-	}
-	return &Standby{child, ours}, nil
-}
-
-// Adopt takes over a child of this program that was made as Prepare makes
-// them, by the program's first thread, and the control socket to it.
-func Adopt(pid int, control *os.File) (*Standby, error) {
-	defer control.Close()
-	child := adoptChild(pid)
-	c, err := net.FileConn(control)
-	if err != nil {
-		_ = child.Signal(syscall.SIGKILL)
-		return nil, fmt.Errorf("take over the control socket: %w", err)
-	}
-	return &Standby{child, c.(*net.UnixConn)}, nil
-}
-
-// Discard ends a standby that is not used.
-func (s *Standby) Discard() {
-	// Where it has ended already that is as well.
-	_ = s.child.Signal(syscall.SIGKILL)
-	<-s.child.Done()
-	s.conn.Close()
 }
 
 // Process is a running container process.
@@ -121,42 +72,86 @@ type Process struct {
 // stands for: ErrNotFound (127), ErrPermissionDenied (126) or
 // ErrInvalidArgument.
 func Start(ctx context.Context, c Command) (*Process, error) {
+	if len(c.Walls) == 0 {
+		w, err := plain(c.Config)
+		if err != nil {
+			return nil, err
+		}
+		c.Walls = []Walls{w}
+	}
+	for i, w := range c.Walls {
+		p, err := c.start(ctx, w)
+		var notBuilt *wall.Error
+		if errors.As(err, &notBuilt) && i < len(c.Walls)-1 {
+			c.Standby = nil
+			continue
+		}
+		return p, err
+	}
+	return nil, nil // not reached: there are walls
+}
+
+// start makes the process inside walls. The standby is used up.
+func (c Command) start(ctx context.Context, w Walls) (*Process, error) {
 	s := c.Standby
+	if s != nil && s.plan != nil && !s.holds(w.Plan) {
+		s.Discard()
+		s = nil
+	}
 	if s == nil {
 		var err error
 		if s, err = Prepare(c.Name); err != nil {
 			return nil, err
 		}
 	}
+	if s.plan == nil {
+		if err := s.Enclose(w.Plan); err != nil {
+			s.Discard()
+			return nil, err
+		}
+	}
+	c.Config, c.Seal.Jailed = w.Config, w.Jailed
 	p := &Process{
 		Child:  s.child,
 		conn:   s.conn,
 		dec:    json.NewDecoder(io.LimitReader(s.conn, maxMessage)),
 		closed: make(chan struct{}),
 	}
-	if err := p.prepare(ctx, c); err != nil {
+	if err := p.prepare(ctx, s, c); err != nil {
 		s.Discard()
-		return nil, err
+		return nil, w.reword(err)
 	}
 	go p.listen()
 	return p, nil
 }
 
-// prepare hands the configuration over and waits for the guest to be ready.
-func (p *Process) prepare(ctx context.Context, c Command) error {
-	stop := context.AfterFunc(ctx, func() { p.conn.SetDeadline(time.Unix(1, 0)) })
-
-	limits := map[int]unix.Rlimit{unix.RLIMIT_CORE: {}}
-	for which, l := range c.Rlimits {
-		limits[which] = l
+// reword puts the host's paths into a message that names a jail's.
+func (w Walls) reword(err error) error {
+	var c classed
+	if errors.As(err, &c) {
+		c.text = strings.NewReplacer(w.names...).Replace(c.text)
+		return c
 	}
-	for which, l := range limits {
-		if err := unix.Prlimit(p.PID(), which, &l, nil); err != nil {
-			return fmt.Errorf("set rlimit %d to %d: %w", which, l.Cur, err)
+	return err
+}
+
+// prepare hands the configuration over and waits for the guest to be ready.
+func (p *Process) prepare(ctx context.Context, s *Standby, c Command) error {
+	stop := context.AfterFunc(ctx, func() {
+		// It may be building its walls yet, where it hears nothing.
+		_ = p.Signal(syscall.SIGKILL)
+		p.conn.SetDeadline(time.Unix(1, 0))
+	})
+	<-s.built
+	if s.failed != nil {
+		if !stop() {
+			return context.Cause(ctx)
 		}
+		return s.failed
 	}
 	if c.Place != nil {
 		if err := c.Place(p.PID()); err != nil {
+			stop()
 			return err
 		}
 	}

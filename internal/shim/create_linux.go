@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 
 	"github.com/containerd/containerd/api/events"
 	task "github.com/containerd/containerd/api/runtime/task/v2"
@@ -61,7 +60,7 @@ func (c *container) create(ctx context.Context, r *task.CreateTaskRequest) (err 
 		return err
 	}
 	defer c.streams.Started()
-	cfg, err := c.config(s)
+	cfg, err := config(s, c.bundle)
 	if err != nil {
 		return err
 	}
@@ -192,7 +191,7 @@ func (c *container) openStreams(r *task.CreateTaskRequest, s *spec) (*stream.Str
 
 // config is the guest's configuration, but for its program and for what the
 // process inherits.
-func (c *container) config(s *spec) (guest.Config, error) {
+func config(s *spec, bundleDir string) (guest.Config, error) {
 	hosts := map[string][]netip.Addr{}
 	var dns []netip.Addr
 	var search []string
@@ -203,7 +202,7 @@ func (c *container) config(s *spec) (guest.Config, error) {
 	); err != nil {
 		return guest.Config{}, err
 	}
-	files, err := fileTree(s, c.bundle)
+	files, err := fileTree(s, bundleDir)
 	if err != nil {
 		return guest.Config{}, err
 	}
@@ -214,9 +213,7 @@ func (c *container) config(s *spec) (guest.Config, error) {
 		Hosts:   hosts, Search: search,
 	}
 	if net.Mode == "" {
-		// Also under containerd, whose network namespaces are not joined: the
-		// host's own network is not what such a container was promised.
-		net.Mode = socket.ModePrivate
+		net.Mode = s.networkMode()
 	}
 	if list, ok := s.Annotations[bundle.Connect]; ok {
 		allowed, err := bundle.ConnectList(list)
@@ -239,10 +236,6 @@ func (c *container) config(s *spec) (guest.Config, error) {
 // run makes the container process, with compiled code and listeners handed
 // down. Code that the engine refuses is made anew, once.
 func (c *container) run(ctx context.Context, s *spec, p *program, cfg guest.Config, ports []published) (*sandbox.Process, error) {
-	limits, err := rlimits(s)
-	if err != nil {
-		return nil, err
-	}
 	profile, err := seal(s, cfg)
 	if err != nil {
 		return nil, err
@@ -266,12 +259,16 @@ func (c *container) run(ctx context.Context, s *spec, p *program, cfg guest.Conf
 			compiled.Close()
 			return nil, err
 		}
+		walls, err := enclose(s, cfg, c.bundle, compiled)
+		if err != nil {
+			compiled.Close()
+			return nil, err
+		}
 		stdin, stdout, stderr := c.streams.Guest()
 		proc, err := sandbox.Start(ctx, sandbox.Command{
-			Name: c.id, Config: cfg, Files: files,
+			Name: c.id, Walls: walls, Files: files,
 			Stdin: stdin, Stdout: stdout, Stderr: stderr,
 			Terminal: s.Process.Terminal || c.request.Terminal,
-			Rlimits:  limits,
 			Seal:     profile,
 			Place:    c.place,
 			Standby:  c.standby,
@@ -287,33 +284,4 @@ func (c *container) run(ctx context.Context, s *spec, p *program, cfg guest.Conf
 		}
 		return proc, err
 	}
-}
-
-// resources are the names of limits in a specification (setrlimit(2)).
-var resources = map[string]int{
-	"RLIMIT_CPU": unix.RLIMIT_CPU, "RLIMIT_FSIZE": unix.RLIMIT_FSIZE,
-	"RLIMIT_CORE": unix.RLIMIT_CORE, "RLIMIT_NOFILE": unix.RLIMIT_NOFILE,
-	"RLIMIT_NPROC": unix.RLIMIT_NPROC, "RLIMIT_AS": unix.RLIMIT_AS,
-	"RLIMIT_DATA": unix.RLIMIT_DATA, "RLIMIT_MEMLOCK": unix.RLIMIT_MEMLOCK,
-	"RLIMIT_SIGPENDING": unix.RLIMIT_SIGPENDING, "RLIMIT_MSGQUEUE": unix.RLIMIT_MSGQUEUE,
-	"RLIMIT_NICE": unix.RLIMIT_NICE, "RLIMIT_RTPRIO": unix.RLIMIT_RTPRIO,
-	"RLIMIT_RTTIME": unix.RLIMIT_RTTIME, "RLIMIT_LOCKS": unix.RLIMIT_LOCKS,
-	"RLIMIT_RSS": unix.RLIMIT_RSS,
-}
-
-// rlimits are the limits of a specification. The stack's size is the engine's
-// affair and stays as it is.
-func rlimits(s *spec) (map[int]unix.Rlimit, error) {
-	limits := make(map[int]unix.Rlimit)
-	for _, l := range s.Process.Rlimits {
-		if l.Type == "RLIMIT_STACK" {
-			continue
-		}
-		which, ok := resources[strings.ToUpper(l.Type)]
-		if !ok {
-			return nil, fmt.Errorf("there is no limit %s: %w", l.Type, errdefs.ErrInvalidArgument)
-		}
-		limits[which] = unix.Rlimit{Cur: l.Soft, Max: l.Hard}
-	}
-	return limits, nil
 }

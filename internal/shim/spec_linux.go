@@ -11,6 +11,7 @@ import (
 	"github.com/containerd/errdefs"
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"wherry/internal/sandbox/wall"
 	"wherry/internal/shim/bundle"
 )
 
@@ -36,6 +37,9 @@ func readSpec(dir string) (*spec, error) {
 	if s.Process == nil || len(s.Process.Args) == 0 {
 		return nil, fmt.Errorf("%s has no process.args: %w", path, errdefs.ErrInvalidArgument)
 	}
+	if s.embedded() {
+		s.complete()
+	}
 	for name, value := range s.Annotations {
 		if err := bundle.CheckAnnotation(name, value); err != nil {
 			return nil, fmt.Errorf("%w: %w", err, errdefs.ErrInvalidArgument)
@@ -59,6 +63,22 @@ func (s *spec) embedded() bool {
 		}
 	}
 	return false
+}
+
+// complete asks for the walls that the embedded engine means where its
+// specification does not speak of them.
+func (s *spec) complete() {
+	if s.Linux == nil {
+		s.Linux = &specs.Linux{}
+	}
+	if len(s.Linux.Namespaces) == 0 {
+		for _, t := range []specs.LinuxNamespaceType{specs.MountNamespace, specs.IPCNamespace, specs.UTSNamespace, specs.PIDNamespace} {
+			s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: t})
+		}
+	}
+	if s.Process.Capabilities == nil {
+		s.Process.Capabilities = &specs.LinuxCapabilities{Effective: wall.Allowed()}
+	}
 }
 
 // annotation decodes an annotation's JSON; where it is missing v stays as it

@@ -35,7 +35,7 @@ func standby(id string, log *slog.Logger) func(id string) *sandbox.Standby {
 // makeStandby takes the process that was begun beside this one, or makes one.
 func makeStandby(id string) (*sandbox.Standby, error) {
 	if pid, control, ok := early.Standby(); ok {
-		return sandbox.Adopt(pid, control)
+		return sandbox.Adopt(id, pid, control)
 	}
 	return sandbox.Prepare(id)
 }

@@ -1,0 +1,89 @@
+package sandbox
+
+import (
+	"os"
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"wherry/internal/sandbox/enter"
+	"wherry/internal/sandbox/wall"
+)
+
+// host is what walls may be built on here. It is found once.
+var host = sync.OnceValue(func() wall.Host {
+	return wall.Host{
+		UID: uint32(os.Geteuid()), GID: uint32(os.Getegid()),
+		Privileged:   effective(unix.CAP_SYS_ADMIN),
+		CanFork:      enter.CanFork,
+		MountSetattr: hasMountSetattr(),
+		Landlock:     landlockABI(),
+		LastCap:      lastCap(),
+		Setgroups:    setgroupsAllowed(),
+		AppArmor:     appArmor(),
+		SELinux:      exists("/sys/fs/selinux/enforce"),
+	}
+})
+
+// effective tells whether this process has a capability.
+func effective(c int) bool {
+	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	if err := unix.Capget(&head, &data[0]); err != nil {
+		return false
+	}
+	return data[c/32].Effective&(1<<(c%32)) != 0
+}
+
+// hasMountSetattr tells whether the kernel knows mount_setattr(2), Linux 5.12.
+func hasMountSetattr() bool {
+	_, _, errno := unix.Syscall6(unix.SYS_MOUNT_SETATTR, ^uintptr(0), 0, 0, 0, 0, 0)
+	return errno != unix.ENOSYS
+}
+
+// landlockABI is the version of landlock, 0 where there is none
+// (landlock_create_ruleset(2)).
+func landlockABI() int {
+	n, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
+	if errno != 0 {
+		return 0
+	}
+	return int(n)
+}
+
+// lastCap is the highest capability that the kernel knows.
+var lastCap = sync.OnceValue(func() int {
+	for n := 0; ; n++ {
+		if _, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, uintptr(n), 0, 0, 0); err != nil {
+			return n - 1
+		}
+	}
+})
+
+// setgroupsAllowed tells whether this process's user namespace lets groups be
+// set (user_namespaces(7)).
+func setgroupsAllowed() bool {
+	text, err := os.ReadFile("/proc/self/setgroups")
+	return err != nil || strings.TrimSpace(string(text)) != "deny"
+}
+
+// appArmor is the file through which a profile is changed, empty without
+// AppArmor. It has a place of its own since Linux 5.8.
+func appArmor() string {
+	on, err := os.ReadFile("/sys/module/apparmor/parameters/enabled")
+	if err != nil || !strings.HasPrefix(string(on), "Y") {
+		return ""
+	}
+	for _, path := range []string{"/proc/self/attr/apparmor/current", "/proc/self/attr/current"} {
+		if exists(path) {
+			return path
+		}
+	}
+	return ""
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
