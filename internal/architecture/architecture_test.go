@@ -69,7 +69,7 @@ var may = map[string][]string{
 
 	"internal/sandbox/wall":  {},
 	"internal/sandbox/enter": {"internal/sandbox/wall"},
-	"internal/guest":       {"internal/image", "internal/module", "internal/wasi", "internal/engine"},
+	"internal/guest":         {"internal/image", "internal/module", "internal/wasi", "internal/engine"},
 
 	"internal/wasi":                    {"internal/engine"},
 	"internal/wasi/host":               {},
