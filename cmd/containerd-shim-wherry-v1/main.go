@@ -21,6 +21,8 @@ func run(args []string) int {
 			return sandbox.Main()
 		case "compile":
 			return code.Main(args[2:], os.Stdout, os.Stderr, sandbox.SealCompiler)
+		case "walls":
+			return shim.WallsMain(args[2:], os.Stdout, os.Stderr)
 		}
 	}
 	return shim.Main(args[1:], os.Stdout, os.Stderr)
