@@ -78,7 +78,7 @@ type step struct {
 func assemble(single []step, other verdict) ([]unix.SockFilter, error) {
 	p := make([]unix.SockFilter, 0, 1024)
 	p = append(p, load(offsetArch), jump(unix.BPF_JEQ, auditArch, 1, 0), ret(kill), load(offsetNumber))
-	p = search(p, fill(single, other))
+	p = search(p, cluster(fill(single, other)))
 	if len(p) > maxInstructions {
 		return nil, fmt.Errorf("the filter has %d instructions; the kernel takes %d", len(p), maxInstructions)
 	}
@@ -111,6 +111,52 @@ func fill(single []step, other verdict) []step {
 		add(foreign, block{ret(kill)})
 	}
 	return list
+}
+
+// maxCluster is how many single numbers are told apart one after the other.
+const maxCluster = 4
+
+// cluster makes one block of single numbers with a verdict in a stretch with
+// another, since a comparison each is shorter than a search: what a program
+// costs a start is its length.
+func cluster(list []step) []step {
+	out := make([]step, 0, len(list))
+	for i := 0; i < len(list); i++ {
+		first := i
+		var odd []step
+		for i+2 < len(list) && len(odd) < maxCluster && plain(list[i], list[i+1], list[i+2]) &&
+			list[i].do[0] == list[i+2].do[0] && list[i+1].from+1 == list[i+2].from {
+			odd = append(odd, list[i+1])
+			i += 2
+		}
+		s := list[first]
+		if len(odd) > 0 {
+			s.do = apart(odd, list[first].do[0])
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// plain tells whether steps have nothing but a verdict.
+func plain(steps ...step) bool {
+	return !slices.ContainsFunc(steps, func(s step) bool { return len(s.do) != 1 })
+}
+
+// apart is a block with verdicts for single numbers and another for the rest.
+// The number is still loaded.
+func apart(odd []step, rest unix.SockFilter) block {
+	verdicts := block{rest}
+	p := make(block, 0, 2*len(odd)+1)
+	for i, s := range odd {
+		at := slices.Index(verdicts, s.do[0])
+		if at < 0 {
+			at = len(verdicts)
+			verdicts = append(verdicts, s.do[0])
+		}
+		p = append(p, jump(unix.BPF_JEQ, s.from, uint8(len(odd)-1-i+at), 0))
+	}
+	return append(p, verdicts...)
 }
 
 // search appends what finds the last step that begins at or below the loaded
