@@ -14,7 +14,13 @@ const foreign = 0x40000000
 // nativeArch is the architecture's name in an OCI specification.
 const nativeArch = "SCMP_ARCH_X86_64"
 
-var moreDeadly = []uint32{
-	unix.SYS_IOPL, unix.SYS_IOPERM, unix.SYS_MODIFY_LDT, unix.SYS_USELIB, unix.SYS_FORK, unix.SYS_VFORK,
-	unix.SYS_UPROBE, unix.SYS_URETPROBE,
+var moreDeadly = []named{
+	{"iopl", unix.SYS_IOPL},
+	{"ioperm", unix.SYS_IOPERM},
+	{"modify_ldt", unix.SYS_MODIFY_LDT},
+	{"uselib", unix.SYS_USELIB},
+	{"fork", unix.SYS_FORK},
+	{"vfork", unix.SYS_VFORK},
+	{"uprobe", unix.SYS_UPROBE},
+	{"uretprobe", unix.SYS_URETPROBE},
 }

@@ -14,4 +14,4 @@ const foreign = 0
 // nativeArch is the architecture's name in an OCI specification.
 const nativeArch = "SCMP_ARCH_AARCH64"
 
-var moreDeadly []uint32
+var moreDeadly []named

@@ -4,51 +4,127 @@ package seccomp
 
 import "golang.org/x/sys/unix"
 
+// named is a call by its name.
+type named struct {
+	name string
+	nr   uint32
+}
+
 // deadly are the calls that no part of a container process makes and that an
 // attacker would. They end the process: whoever makes one has got past the WASI
 // host, and an answer would only let him go on looking.
 //
 // Calls of one architecture alone are in moreDeadly.
-var deadly = []uint32{
-	// Other programs.
-	unix.SYS_EXECVE, unix.SYS_EXECVEAT, unix.SYS_SECCOMP,
-	// Other processes, their memory and their descriptors.
-	unix.SYS_PTRACE, unix.SYS_PROCESS_VM_READV, unix.SYS_PROCESS_VM_WRITEV, unix.SYS_PROCESS_MADVISE,
-	unix.SYS_PIDFD_GETFD, unix.SYS_PIDFD_OPEN, unix.SYS_PIDFD_SEND_SIGNAL, unix.SYS_KCMP,
-	unix.SYS_MOVE_PAGES, unix.SYS_MIGRATE_PAGES,
-	// Mounts, roots and namespaces.
-	unix.SYS_MOUNT, unix.SYS_UMOUNT2, unix.SYS_PIVOT_ROOT, unix.SYS_CHROOT, unix.SYS_OPEN_TREE, unix.SYS_OPEN_TREE_ATTR,
-	unix.SYS_MOVE_MOUNT, unix.SYS_FSOPEN, unix.SYS_FSCONFIG, unix.SYS_FSMOUNT, unix.SYS_FSPICK,
-	unix.SYS_MOUNT_SETATTR, unix.SYS_STATMOUNT, unix.SYS_LISTMOUNT, unix.SYS_SETNS, unix.SYS_UNSHARE,
-	// Files without a path.
-	unix.SYS_OPEN_BY_HANDLE_AT, unix.SYS_NAME_TO_HANDLE_AT, unix.SYS_FANOTIFY_INIT,
-	// Parts of the kernel with a history.
-	unix.SYS_BPF, unix.SYS_PERF_EVENT_OPEN, unix.SYS_USERFAULTFD, unix.SYS_IO_URING_SETUP, unix.SYS_IO_URING_ENTER,
-	unix.SYS_IO_URING_REGISTER, unix.SYS_ADD_KEY, unix.SYS_REQUEST_KEY, unix.SYS_KEYCTL, unix.SYS_IO_SETUP,
-	unix.SYS_VMSPLICE, unix.SYS_LOOKUP_DCOOKIE,
-	// The machine.
-	unix.SYS_KEXEC_LOAD, unix.SYS_KEXEC_FILE_LOAD, unix.SYS_INIT_MODULE, unix.SYS_FINIT_MODULE, unix.SYS_DELETE_MODULE,
-	unix.SYS_SWAPON, unix.SYS_SWAPOFF, unix.SYS_REBOOT, unix.SYS_ACCT, unix.SYS_QUOTACTL, unix.SYS_QUOTACTL_FD,
-	unix.SYS_SYSLOG, unix.SYS_SETHOSTNAME, unix.SYS_SETDOMAINNAME, unix.SYS_VHANGUP, unix.SYS_SETTIMEOFDAY,
-	unix.SYS_CLOCK_SETTIME, unix.SYS_ADJTIMEX, unix.SYS_CLOCK_ADJTIME, unix.SYS_NFSSERVCTL,
-	// Other users and other rights.
-	unix.SYS_SETUID, unix.SYS_SETGID, unix.SYS_SETREUID, unix.SYS_SETREGID, unix.SYS_SETRESUID, unix.SYS_SETRESGID,
-	unix.SYS_SETFSUID, unix.SYS_SETFSGID, unix.SYS_SETGROUPS, unix.SYS_CAPSET, unix.SYS_PERSONALITY,
-	// Executable memory by another door.
-	unix.SYS_REMAP_FILE_PAGES, unix.SYS_SHMAT,
+var deadly = []struct {
+	what  string
+	calls []named
+}{
+	{"Other programs", []named{
+		{"execve", unix.SYS_EXECVE},
+		{"execveat", unix.SYS_EXECVEAT},
+		{"seccomp", unix.SYS_SECCOMP},
+	}},
+	{"Other processes, their memory and their descriptors", []named{
+		{"ptrace", unix.SYS_PTRACE},
+		{"process_vm_readv", unix.SYS_PROCESS_VM_READV},
+		{"process_vm_writev", unix.SYS_PROCESS_VM_WRITEV},
+		{"process_madvise", unix.SYS_PROCESS_MADVISE},
+		{"pidfd_getfd", unix.SYS_PIDFD_GETFD},
+		{"pidfd_open", unix.SYS_PIDFD_OPEN},
+		{"pidfd_send_signal", unix.SYS_PIDFD_SEND_SIGNAL},
+		{"kcmp", unix.SYS_KCMP},
+		{"move_pages", unix.SYS_MOVE_PAGES},
+		{"migrate_pages", unix.SYS_MIGRATE_PAGES},
+	}},
+	{"Mounts, roots and namespaces", []named{
+		{"mount", unix.SYS_MOUNT},
+		{"umount2", unix.SYS_UMOUNT2},
+		{"pivot_root", unix.SYS_PIVOT_ROOT},
+		{"chroot", unix.SYS_CHROOT},
+		{"open_tree", unix.SYS_OPEN_TREE},
+		{"open_tree_attr", unix.SYS_OPEN_TREE_ATTR},
+		{"move_mount", unix.SYS_MOVE_MOUNT},
+		{"fsopen", unix.SYS_FSOPEN},
+		{"fsconfig", unix.SYS_FSCONFIG},
+		{"fsmount", unix.SYS_FSMOUNT},
+		{"fspick", unix.SYS_FSPICK},
+		{"mount_setattr", unix.SYS_MOUNT_SETATTR},
+		{"statmount", unix.SYS_STATMOUNT},
+		{"listmount", unix.SYS_LISTMOUNT},
+		{"setns", unix.SYS_SETNS},
+		{"unshare", unix.SYS_UNSHARE},
+	}},
+	{"Files without a path", []named{
+		{"open_by_handle_at", unix.SYS_OPEN_BY_HANDLE_AT},
+		{"name_to_handle_at", unix.SYS_NAME_TO_HANDLE_AT},
+		{"fanotify_init", unix.SYS_FANOTIFY_INIT},
+	}},
+	{"Parts of the kernel with a history", []named{
+		{"bpf", unix.SYS_BPF},
+		{"perf_event_open", unix.SYS_PERF_EVENT_OPEN},
+		{"userfaultfd", unix.SYS_USERFAULTFD},
+		{"io_uring_setup", unix.SYS_IO_URING_SETUP},
+		{"io_uring_enter", unix.SYS_IO_URING_ENTER},
+		{"io_uring_register", unix.SYS_IO_URING_REGISTER},
+		{"add_key", unix.SYS_ADD_KEY},
+		{"request_key", unix.SYS_REQUEST_KEY},
+		{"keyctl", unix.SYS_KEYCTL},
+		{"io_setup", unix.SYS_IO_SETUP},
+		{"vmsplice", unix.SYS_VMSPLICE},
+		{"lookup_dcookie", unix.SYS_LOOKUP_DCOOKIE},
+	}},
+	{"The machine", []named{
+		{"kexec_load", unix.SYS_KEXEC_LOAD},
+		{"kexec_file_load", unix.SYS_KEXEC_FILE_LOAD},
+		{"init_module", unix.SYS_INIT_MODULE},
+		{"finit_module", unix.SYS_FINIT_MODULE},
+		{"delete_module", unix.SYS_DELETE_MODULE},
+		{"swapon", unix.SYS_SWAPON},
+		{"swapoff", unix.SYS_SWAPOFF},
+		{"reboot", unix.SYS_REBOOT},
+		{"acct", unix.SYS_ACCT},
+		{"quotactl", unix.SYS_QUOTACTL},
+		{"quotactl_fd", unix.SYS_QUOTACTL_FD},
+		{"syslog", unix.SYS_SYSLOG},
+		{"sethostname", unix.SYS_SETHOSTNAME},
+		{"setdomainname", unix.SYS_SETDOMAINNAME},
+		{"vhangup", unix.SYS_VHANGUP},
+		{"settimeofday", unix.SYS_SETTIMEOFDAY},
+		{"clock_settime", unix.SYS_CLOCK_SETTIME},
+		{"adjtimex", unix.SYS_ADJTIMEX},
+		{"clock_adjtime", unix.SYS_CLOCK_ADJTIME},
+		{"nfsservctl", unix.SYS_NFSSERVCTL},
+	}},
+	{"Other users and other rights", []named{
+		{"setuid", unix.SYS_SETUID},
+		{"setgid", unix.SYS_SETGID},
+		{"setreuid", unix.SYS_SETREUID},
+		{"setregid", unix.SYS_SETREGID},
+		{"setresuid", unix.SYS_SETRESUID},
+		{"setresgid", unix.SYS_SETRESGID},
+		{"setfsuid", unix.SYS_SETFSUID},
+		{"setfsgid", unix.SYS_SETFSGID},
+		{"setgroups", unix.SYS_SETGROUPS},
+		{"capset", unix.SYS_CAPSET},
+		{"personality", unix.SYS_PERSONALITY},
+	}},
+	{"Executable memory by another door", []named{
+		{"remap_file_pages", unix.SYS_REMAP_FILE_PAGES},
+		{"shmat", unix.SYS_SHMAT},
+	}},
 }
 
 // refused are calls that get an answer in place of ENOSYS, since libraries make
 // them in good faith and would take ENOSYS for something else.
 var refused = []struct {
-	nr    uint32
+	named
 	errno unix.Errno
 }{
-	{unix.SYS_KILL, unix.EPERM},
-	{unix.SYS_TKILL, unix.EPERM},
-	{unix.SYS_RT_SIGQUEUEINFO, unix.EPERM},
-	{unix.SYS_RT_TGSIGQUEUEINFO, unix.EPERM},
-	{unix.SYS_PKEY_MPROTECT, unix.EPERM},
+	{named{"kill", unix.SYS_KILL}, unix.EPERM},
+	{named{"tkill", unix.SYS_TKILL}, unix.EPERM},
+	{named{"rt_sigqueueinfo", unix.SYS_RT_SIGQUEUEINFO}, unix.EPERM},
+	{named{"rt_tgsigqueueinfo", unix.SYS_RT_TGSIGQUEUEINFO}, unix.EPERM},
+	{named{"pkey_mprotect", unix.SYS_PKEY_MPROTECT}, unix.EPERM},
 }
 
 // refusedSockets answer EACCES, as the WASI host does, to a process that has no

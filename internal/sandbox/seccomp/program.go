@@ -213,11 +213,14 @@ func options() block {
 
 // policy makes the program of the table for a kind of process.
 func policy(kind set, pid int) ([]unix.SockFilter, error) {
-	single := make([]step, 0, len(calls)+len(deadly)+len(moreDeadly)+len(refused)+1)
+	single := make([]step, 0, 256)
 	killing := block{ret(kill)}
-	for _, nrs := range [][]uint32{deadly, moreDeadly} {
-		for _, nr := range nrs {
-			single = append(single, step{nr, killing})
+	for _, c := range moreDeadly {
+		single = append(single, step{c.nr, killing})
+	}
+	for _, group := range deadly {
+		for _, c := range group.calls {
+			single = append(single, step{c.nr, killing})
 		}
 	}
 	for _, r := range refused {
