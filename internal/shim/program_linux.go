@@ -182,15 +182,15 @@ func memory() (*os.File, error) {
 
 // key names the compiled code of a program on an engine.
 func (c *container) key(ctx context.Context, s *spec, p *program, engine string) (code.Key, code.Cache, error) {
-	cache := code.Cache{Dir: s.Annotations[bundle.Cache]}
-	if cache.Dir == "" {
-		cache.Dir = defaultCache()
-	}
+	cache := s.cache()
 	fp, err := cache.Fingerprint(engine, func() (string, error) { return sandbox.Fingerprint(ctx, engine) })
 	if err != nil {
 		return code.Key{}, cache, err
 	}
-	sum := digest.Digest(s.Annotations[bundle.ModuleDigest])
+	sum, err := s.moduleDigest()
+	if err != nil {
+		return code.Key{}, cache, err
+	}
 	if sum == "" || p.private {
 		h := sha256.New()
 		if _, err := io.Copy(h, io.NewSectionReader(p.file, 0, p.size)); err != nil {
@@ -198,10 +198,27 @@ func (c *container) key(ctx context.Context, s *spec, p *program, engine string)
 		}
 		sum = digest.NewDigest(digest.SHA256, h)
 	}
-	if err := sum.Validate(); err != nil {
-		return code.Key{}, cache, fmt.Errorf("annotation %s is %q: %w: %w", bundle.ModuleDigest, sum, err, errdefs.ErrInvalidArgument)
-	}
 	return code.Key{Module: sum, Fingerprint: fp}, cache, nil
+}
+
+// cache is where the container's compiled code is kept.
+func (s *spec) cache() code.Cache {
+	if dir := s.Annotations[bundle.Cache]; dir != "" {
+		return code.Cache{Dir: dir}
+	}
+	return code.Cache{Dir: defaultCache()}
+}
+
+// moduleDigest is the module's digest where the engine knows it, else empty.
+func (s *spec) moduleDigest() (digest.Digest, error) {
+	sum := digest.Digest(s.Annotations[bundle.ModuleDigest])
+	if sum == "" {
+		return "", nil
+	}
+	if err := sum.Validate(); err != nil {
+		return "", fmt.Errorf("annotation %s is %q: %w: %w", bundle.ModuleDigest, sum, err, errdefs.ErrInvalidArgument)
+	}
+	return sum, nil
 }
 
 // defaultCache is where compiled code is kept when nobody says.

@@ -29,12 +29,13 @@ func serve(o options) error {
 	if err != nil {
 		return fmt.Errorf("take over the shim's socket: %w", err)
 	}
-	return serveOn(o, l)
+	return serveOn(o, l, nil)
 }
 
 // serveOn serves the task API until everything in it is deleted and Shutdown
-// is called, or a signal asks for the end.
-func serveOn(o options, l net.Listener) error {
+// is called, or a signal asks for the end. f is the first container's process
+// where that is made already.
+func serveOn(o options, l net.Listener, f *first) error {
 	sandbox.Name("containerd-shim")
 	debug.SetGCPercent(40)
 	log, closeLog, err := openLog(o)
@@ -43,12 +44,10 @@ func serveOn(o options, l net.Listener) error {
 	}
 	defer closeLog()
 	raiseStack(log)
-	first := standby(o.id, log)
-	defer func() {
-		if s := first(o.id); s != nil {
-			s.Discard()
-		}
-	}()
+	if f == nil {
+		f = standby(o.id)
+	}
+	defer f.discard(log)
 
 	address := l.Addr().String()
 	defer os.Remove(address)
@@ -65,7 +64,7 @@ func serveOn(o options, l net.Listener) error {
 	signal.Ignore(unix.SIGPIPE, unix.SIGHUP)
 
 	pub := newPublisher(os.Getenv("TTRPC_ADDRESS"), o.namespace, log)
-	svc := newService(log, pub, first, func() { bye.said.Store(true); stop() })
+	svc := newService(log, pub, func(id string) *sandbox.Standby { return f.take(id, log) }, func() { bye.said.Store(true); stop() })
 	svc.register(srv)
 
 	served := make(chan error, 1)

@@ -33,6 +33,12 @@ type bootstrap struct {
 // finds the one that already serves its pod, and prints its address. The
 // serving one is this process where it was split before, another one else.
 func start(o options, stdout io.Writer) error {
+	var f *first
+	if early.Split() {
+		// Before anything else: what follows takes as long as the container
+		// process takes to begin.
+		f = standby(o.id)
+	}
 	params, l, err := claim(o)
 	if err != nil {
 		return err
@@ -55,7 +61,7 @@ func start(o options, stdout io.Writer) error {
 	}
 	early.Release()
 	runtime.GOMAXPROCS(min(2, runtime.NumCPU()))
-	return serveOn(o, l)
+	return serveOn(o, l, f)
 }
 
 // claim makes the socket of the bundle's shim; the listener is nil where a

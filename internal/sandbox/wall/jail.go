@@ -19,6 +19,8 @@ func (b *builder) jail() {
 	b.call("umask", unix.SYS_UMASK, "set the umask", num(0))
 	b.call("mount", unix.SYS_MOUNT, "mount the container's root on "+j.Dir, str("tmpfs"), str(j.Dir), str("tmpfs"),
 		num(unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC), str("mode=755,size=1m"))
+	// A bind of a folder above must not take the jail along.
+	b.call("mount", unix.SYS_MOUNT, "keep the container's root to itself", null, str(j.Dir), null, num(unix.MS_UNBINDABLE), null)
 	b.call("chdir", unix.SYS_CHDIR, "enter "+j.Dir, str(j.Dir))
 	made := map[string]bool{"/": true}
 	for i := range j.Binds {
