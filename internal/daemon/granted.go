@@ -130,7 +130,7 @@ func (d *Daemon) granted(rec record.Container) (*Granted, error) {
 		Limits:       limitsOf(rec.HostConfig.Resources, d.machine),
 	}
 	if g.Engine == "" {
-		g.Engine = "default"
+		g.Engine = d.standing().DefaultEngine
 	}
 	annotations := rec.HostConfig.Annotations
 	if annotations[bundle.Files] == bundle.NoFiles {
@@ -233,7 +233,7 @@ func limitsOf(r container.Resources, m func() admit.Machine) GrantedLimits {
 	l.NanoCPUs, l.CPUShares, l.CPUPeriod, l.CPUQuota = held.NanoCPUs, held.CPUShares, held.CPUPeriod, held.CPUQuota
 	l.CpusetCpus, l.CpusetMems, l.BlkioWeight = held.CpusetCpus, held.CpusetMems, held.BlkioWeight
 	if held.PidsLimit != nil && *held.PidsLimit > 0 {
-		l.PidsLimit = *held.PidsLimit
+		l.PidsLimit = max(*held.PidsLimit, bundle.LeastTasks)
 	}
 	return l
 }

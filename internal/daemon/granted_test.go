@@ -24,7 +24,7 @@ import (
 // every is a machine with every wall.
 var every = bundle.Walls{
 	Userns: true, Mountns: true, Pidns: true, Netns: true, Landlock: 6, Seccomp: true, MDWE: true,
-	Cgroup: "v1", CgroupControllers: []string{"cpu", "memory", "pids"}, CgroupParent: "/wherry/",
+	Cgroup: "v1", CgroupControllers: []string{"cpu", "memory", "pids"}, CgroupParent: "/wherry/", DefaultEngine: "wasmtime",
 }
 
 func TestSecurityOptionsAndWarnings(t *testing.T) {
@@ -127,7 +127,7 @@ func TestGranted(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := &Granted{
-		Engine: "default", Root: "read-write", Mounts: []GrantedMount{}, Network: "private", Connect: "outside", Publish: []string{},
+		Engine: "wasmtime", Root: "read-write", Mounts: []GrantedMount{}, Network: "private", Connect: "outside", Publish: []string{},
 		User:         GrantedUser{Groups: []uint32{0}},
 		Capabilities: []string{"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_NET_BIND_SERVICE"},
 		Walls:        []string{"wasi-host", "process", "no-new-privileges", "seccomp", "landlock", "mdwe", "mountns", "pidns"},

@@ -15,7 +15,7 @@ type Sandbox struct {
 
 // Granted is what a container may reach, and what stands around it.
 type Granted struct {
-	// Engine is the Wasm engine's name, or "default".
+	// Engine is the Wasm engine's name.
 	Engine string
 	// Root is "read-write", "read-only" or "none".
 	Root   string

@@ -16,10 +16,8 @@ import (
 	"wherry/internal/shim/bundle"
 )
 
-// leastTasks is what a container process takes of threads, at the least that it
-// works with: the Go runtime's and the engine's. A guest makes none, so a lower
-// limit on processes would bound only them.
-const leastTasks = 64
+// leastTasks is what a container process is left of threads whatever the limit.
+const leastTasks = bundle.LeastTasks
 
 // makeGroup makes the container's cgroup, where its specification names one or
 // asks for what only a cgroup can do. The embedded engine names one where it

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"wherry/internal/engine/engines"
 	"wherry/internal/sandbox/cgroup"
 	"wherry/internal/sandbox/seccomp"
 	"wherry/internal/shim/bundle"
@@ -41,7 +42,7 @@ func tried(stderr io.Writer) int {
 }
 
 func walls() bundle.Walls {
-	w := bundle.Walls{CgroupControllers: []string{}, Why: map[string]string{}}
+	w := bundle.Walls{CgroupControllers: []string{}, DefaultEngine: engines.Names()[0], Why: map[string]string{}}
 	// what notes how a try went, by the wall's name.
 	what := func(name string, err error) bool {
 		if err != nil {

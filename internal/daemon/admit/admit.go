@@ -8,11 +8,13 @@
 package admit
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/moby/moby/api/types/container"
 
 	"wherry/internal/daemon/fault"
+	"wherry/internal/shim/bundle"
 )
 
 // verdict is what becomes of a setting.
@@ -79,6 +81,9 @@ func Check(c *container.Config, h *container.HostConfig, m func() Machine) ([]st
 				return nil, fault.Invalid("%s", rule.why)
 			}
 		}
+	}
+	if n := h.PidsLimit; n != nil && *n > 0 && *n < bundle.LeastTasks && m().lacks(FeaturePids) == "" {
+		warnings = append(warnings, fmt.Sprintf("--pids-limit %d is raised to %d, the threads of the process around the guest; a guest makes none itself", *n, bundle.LeastTasks))
 	}
 	if err := values(c, h, m); err != nil {
 		return nil, err

@@ -18,7 +18,7 @@ var every = container.Resources{
 	BlkioDeviceReadBps: []*blkiodev.ThrottleDevice{{Path: "/dev/x", Rate: 1}}, BlkioDeviceWriteBps: []*blkiodev.ThrottleDevice{{Path: "/dev/x", Rate: 1}},
 	BlkioDeviceReadIOps: []*blkiodev.ThrottleDevice{{Path: "/dev/x", Rate: 1}}, BlkioDeviceWriteIOps: []*blkiodev.ThrottleDevice{{Path: "/dev/x", Rate: 1}},
 	CPUPeriod: 1000, CPUQuota: 1000, CPURealtimePeriod: 2, CPURealtimeRuntime: 1, CpusetCpus: "0", CpusetMems: "0",
-	MemoryReservation: 32 << 20, MemorySwap: 65 << 20, MemorySwappiness: ptr(int64(3)), OomKillDisable: ptr(true), PidsLimit: ptr(int64(9)),
+	MemoryReservation: 32 << 20, MemorySwap: 65 << 20, MemorySwappiness: ptr(int64(3)), OomKillDisable: ptr(true), PidsLimit: ptr(int64(100)),
 }
 
 func TestLimitsNeedCgroups(t *testing.T) {
@@ -61,6 +61,14 @@ func TestLimitsNeedCgroups(t *testing.T) {
 	}
 	w, err = Check(&container.Config{}, &container.HostConfig{Resources: container.Resources{CPUShares: 3}}, func() Machine { return part })
 	if err != nil || !slices.Equal(w, []string{"--cpu-shares is not enforced: this machine's cgroups (v2) do not have it"}) {
+		t.Errorf("warnings %q, %v", w, err)
+	}
+}
+
+func TestFewTasksAreRaised(t *testing.T) {
+	h := &container.HostConfig{Resources: container.Resources{PidsLimit: ptr(int64(9))}}
+	w, err := Check(&container.Config{}, h, func() Machine { return Machine{Cgroup: "v1", Features: Features} })
+	if err != nil || len(w) != 1 || !strings.Contains(w[0], "--pids-limit 9 is raised to 64") {
 		t.Errorf("warnings %q, %v", w, err)
 	}
 }

@@ -3,6 +3,11 @@ package bundle
 // WallsCommand is the argument with which the shim's program prints [Walls].
 const WallsCommand = "walls"
 
+// LeastTasks is the least that a limit on processes leaves a container process:
+// the Go runtime's threads and the engine's. A guest makes none, so a lower one
+// would bound only them.
+const LeastTasks = 64
+
 // Walls are the walls that this machine lets a shim put up around a guest for
 // the user who asks. The shim's program prints them as one JSON object.
 type Walls struct {
@@ -27,6 +32,8 @@ type Walls struct {
 	// CgroupParent makes linux.cgroupsPath of a container's id: parent + id. It
 	// ends in "/", or in ":" where systemd makes the cgroups.
 	CgroupParent string `json:"cgroupParent"`
+	// DefaultEngine is the engine of a container that names none.
+	DefaultEngine string `json:"defaultEngine"`
 	// Why tells in words why a wall does not stand, by its name above.
 	Why map[string]string `json:"why"`
 }
