@@ -24,6 +24,8 @@ type Engine struct {
 	tb     testing.TB
 	daemon *exec.Cmd
 	done   chan struct{}
+	// user is whose the engine and its commands are; nil is the test's own.
+	user *syscall.Credential
 }
 
 // Start runs a daemon and waits until it answers. At the test's end all its
@@ -36,13 +38,30 @@ func Start(t testing.TB) *Engine {
 // StartFrom is Start for programs of another folder, such as another CPU's.
 func StartFrom(t testing.TB, bin string) *Engine {
 	t.Helper()
+	return start(t, bin, nil)
+}
+
+// StartAs is StartFrom for the engine of another user, who has no group beside
+// that of the same number. It takes root.
+func StartAs(t testing.TB, bin string, uid uint32) *Engine {
+	t.Helper()
+	return start(t, bin, &syscall.Credential{Uid: uid, Gid: uid})
+}
+
+func start(t testing.TB, bin string, user *syscall.Credential) *Engine {
+	t.Helper()
 	// A socket's path may have 107 bytes; a test's own folder is often longer.
 	dir, err := os.MkdirTemp("", "wherry")
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := &Engine{Dir: dir, Bin: bin, tb: t}
+	e := &Engine{Dir: dir, Bin: bin, tb: t, user: user}
 	t.Cleanup(e.destroy)
+	if user != nil {
+		if err := os.Chown(dir, int(user.Uid), int(user.Gid)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	e.StartDaemon()
 	return e
 }
@@ -61,8 +80,7 @@ func (e *Engine) StartDaemon() {
 		e.tb.Fatal(err)
 	}
 	defer log.Close()
-	e.daemon = exec.Command(filepath.Join(e.Bin, "wherry"), "daemon", "--data-root", e.Data(), "--host", "unix://"+e.Socket())
-	e.daemon.Env = e.Env()
+	e.daemon = e.Command("daemon", "--data-root", e.Data(), "--host", "unix://"+e.Socket())
 	e.daemon.Stdout, e.daemon.Stderr = log, log
 	if err := e.daemon.Start(); err != nil {
 		e.tb.Fatal(err)
@@ -110,7 +128,11 @@ func (e *Engine) DaemonLog() string {
 
 // Env is the environment in which commands reach this engine.
 func (e *Engine) Env() []string {
-	return append(os.Environ(),
+	env := os.Environ()
+	if e.user != nil {
+		env = append(env, "HOME="+e.Dir, "XDG_RUNTIME_DIR="+e.Dir, "XDG_DATA_HOME="+e.Data())
+	}
+	return append(env,
 		"WHERRY_HOST=unix://"+e.Socket(), "DOCKER_HOST=unix://"+e.Socket(),
 		"DOCKER_CONFIG="+filepath.Join(e.Dir, "config"), "DOCKER_CONTEXT=", "NO_PROXY=*",
 		"PATH="+e.Bin+string(os.PathListSeparator)+os.Getenv("PATH"))
@@ -121,6 +143,9 @@ func (e *Engine) Command(args ...string) *exec.Cmd {
 	cmd := exec.Command(filepath.Join(e.Bin, "wherry"), args...)
 	cmd.Env = e.Env()
 	cmd.Dir = e.Dir
+	if e.user != nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: e.user}
+	}
 	return cmd
 }
 
