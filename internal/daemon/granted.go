@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/moby/moby/api/types/container"
+	"golang.org/x/sys/unix"
 
 	"wherry/internal/daemon/admit"
 	"wherry/internal/daemon/record"
@@ -117,6 +118,9 @@ func (d *Daemon) granted(rec record.Container) (*Granted, error) {
 	}
 	if who.UID != 0 {
 		set = nil // see spec.New
+	}
+	if !hasCapability(unix.CAP_SETGID) {
+		who.Groups = []uint32{who.GID}
 	}
 	sources, err := d.sources(rec)
 	if err != nil {

@@ -58,7 +58,8 @@ func (d *Daemon) machine() admit.Machine {
 	m := admit.Machine{
 		Cgroup: w.Cgroup, NoCgroup: w.Why["cgroup"], CgroupParent: w.CgroupParent, Features: features("/sys/fs/cgroup", w),
 		CPUs: line("/sys/devices/system/cpu/online"), Mems: line("/sys/devices/system/node/online"),
-		AppArmor: line("/sys/module/apparmor/parameters/enabled") == "Y", LowerOOMScore: hasCapability(unix.CAP_SYS_RESOURCE),
+		AppArmor:      line("/sys/module/apparmor/parameters/enabled") == "Y",
+		LowerOOMScore: hasCapability(unix.CAP_SYS_RESOURCE), SetGroups: hasCapability(unix.CAP_SETGID),
 	}
 	if n, err := strconv.Atoi(line("/proc/self/oom_score_adj")); err == nil {
 		m.OOMScore = n

@@ -77,11 +77,11 @@ func warnings(w bundle.Walls, m admit.Machine, root bool) []string {
 	list := []string{}
 	for _, wall := range wallsOf(root) {
 		if !wall.stands(w) {
-			list = append(list, fmt.Sprintf("WARNING: No %s, so %s%s. To have it: %s", wall.key, wall.lost, because(w, wall.key), wall.cure))
+			list = append(list, fmt.Sprintf("WARNING: No %s%s: %s. To have it: %s", wall.key, because(w, wall.key), wall.lost, wall.cure))
 		}
 	}
 	if m.Cgroup == "" {
-		return append(list, fmt.Sprintf("WARNING: No cgroups, so --cpus, --pids-limit and the like are not enforced (memory is, by the guest's engine)%s. To have them: run the engine as root, or in a cgroup that is delegated to its user", because(w, "cgroup")))
+		return append(list, fmt.Sprintf("WARNING: No cgroups%s: --cpus, --pids-limit and the like are not enforced; memory is, by the guest's engine. To have them: run the engine as root, or in a cgroup that is delegated to its user", because(w, "cgroup")))
 	}
 	// As dockerd words them.
 	for _, l := range []struct{ feature, name string }{

@@ -88,7 +88,7 @@ func Check(c *container.Config, h *container.HostConfig, m func() Machine) ([]st
 	if err := values(c, h, m); err != nil {
 		return nil, err
 	}
-	for _, check := range []func(*container.HostConfig, func() Machine) ([]string, error){security, oomScore} {
+	for _, check := range []func(*container.HostConfig, func() Machine) ([]string, error){security, oomScore, groups} {
 		more, err := check(h, m)
 		if err != nil {
 			return nil, err

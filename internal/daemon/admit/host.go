@@ -24,7 +24,7 @@ var hostRules = []rule{
 		why: "--dns-option is not enforced: names are resolved by the engine, which reads no resolver options"},
 	{field: "DNSSearch"},
 	{field: "ExtraHosts"},
-	{field: "GroupAdd", why: "looked up in the image"},
+	{field: "GroupAdd", why: "looked up in the image; see groups"},
 	{field: "IpcMode", verdict: refused, set: func(r request) bool { return r.h.IpcMode.IsHost() || r.h.IpcMode.IsContainer() },
 		why: "--ipc host and --ipc container:… cannot be had: WASI has no IPC objects to share"},
 	{field: "Cgroup", verdict: refused, set: func(r request) bool { return r.h.Cgroup != "" },

@@ -149,3 +149,11 @@ func OOMScore(h *container.HostConfig, m func() Machine) int {
 	}
 	return h.OomScoreAdj
 }
+
+// groups warns where the engine may not give a process groups.
+func groups(h *container.HostConfig, m func() Machine) ([]string, error) {
+	if len(h.GroupAdd) > 0 && !m().SetGroups {
+		return []string{"--group-add is not enforced: an ordinary user's engine has no groups to give but its user's own"}, nil
+	}
+	return nil, nil
+}

@@ -140,6 +140,16 @@ func TestCgroupPath(t *testing.T) {
 	}
 }
 
+func TestGroupsNeedRoot(t *testing.T) {
+	h := &container.HostConfig{GroupAdd: []string{"7"}}
+	if w, err := Check(&container.Config{}, h, bare); err != nil || len(w) != 1 || !strings.Contains(w[0], "--group-add is not enforced") {
+		t.Errorf("warnings %q, %v", w, err)
+	}
+	if w, err := Check(&container.Config{}, h, func() Machine { return Machine{SetGroups: true} }); err != nil || len(w) != 0 {
+		t.Errorf("as root warnings %q, %v", w, err)
+	}
+}
+
 func TestOOMScore(t *testing.T) {
 	for _, tt := range []struct {
 		asked  int

@@ -23,6 +23,9 @@ type Machine struct {
 	CPUs, Mems string
 	// AppArmor tells that the kernel has it and it is switched on.
 	AppArmor bool
+	// SetGroups tells that the engine may give a process other groups than its
+	// own: an ordinary user may not.
+	SetGroups bool
 	// OOMScore is the engine's own oom_score_adj; LowerOOMScore tells that it
 	// may give its containers a lower one.
 	OOMScore      int
