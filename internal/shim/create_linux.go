@@ -255,7 +255,7 @@ func (c *container) run(ctx context.Context, s *spec, p *program, cfg guest.Conf
 			cfg.Net.Published = append(cfg.Net.Published, socket.Listener{Proto: b.Proto, Port: b.ContainerPort, FD: len(files)})
 			files = append(files, b.file)
 		}
-		if cfg.Limits.MemoryBytes, cfg.Reserved, err = c.guestMemory(s, cfg.Engine, compiled); err != nil {
+		if cfg.Limits.MemoryBytes, cfg.Reserved, err = c.guestMemory(s, cfg.Engine, p, compiled); err != nil {
 			compiled.Close()
 			return nil, err
 		}

@@ -1,0 +1,489 @@
+//go:build linux
+
+package shim_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	task "github.com/containerd/containerd/api/runtime/task/v2"
+	events "github.com/containerd/containerd/api/services/ttrpc/events/v1"
+	"github.com/containerd/errdefs"
+	"github.com/containerd/ttrpc"
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+	"google.golang.org/protobuf/types/known/anypb"
+	"google.golang.org/protobuf/types/known/emptypb"
+
+	"wherry/internal/sandbox/cgroup"
+	"wherry/internal/shim/bundle"
+	"wherry/internal/shim/client"
+)
+
+// limited describes a container with a cgroup of its own, which goes with the
+// test whatever becomes of the shim.
+func limited(t *testing.T, r *specs.LinuxResources, args ...string) *box {
+	t.Helper()
+	s := cgroup.Probe()
+	if s.Version == 0 {
+		if os.Getenv("CI") == "true" && os.Geteuid() == 0 {
+			t.Fatalf("no cgroups: %s", s.Why)
+		}
+		t.Skipf("no cgroups: %s", s.Why)
+	}
+	b := newBox(t, args...)
+	wat, err := filepath.Abs("testdata/bound.wat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.spec.Annotations[bundle.Module] = wat
+	b.spec.Linux = &specs.Linux{CgroupsPath: s.Parent + "test-" + filepath.Base(b.dir), Resources: r}
+	t.Cleanup(func() { // after the shim's end
+		for _, dir := range b.folders() {
+			t.Errorf("%s is left behind", dir)
+			_ = unix.Rmdir(dir)
+		}
+	})
+	return b
+}
+
+// folders are those of the container's cgroup that are there.
+func (b *box) folders() (all []string) {
+	b.t.Helper()
+	name := "test-" + filepath.Base(b.dir)
+	for _, pattern := range []string{"/wherry/" + name, "/*/wherry/" + name, "/user.slice/*/*/user.slice/wherry-" + name + ".scope"} {
+		found, err := filepath.Glob("/sys/fs/cgroup" + pattern)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		all = append(all, found...)
+	}
+	return all
+}
+
+// group is the container's cgroup, by the shim's own record.
+func (b *box) group() *cgroup.Group {
+	b.t.Helper()
+	var st cgroup.State
+	if err := bundle.Read(b.opts.Bundle, bundle.Cgroup, &st); err != nil {
+		b.t.Fatal(err)
+	}
+	g, err := cgroup.Load(st)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return g
+}
+
+func memoryLimit(n int64) *specs.LinuxResources {
+	return &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: &n}}
+}
+
+func cpuQuota(quota int64, shares uint64) *specs.LinuxResources {
+	period := uint64(100000)
+	return &specs.LinuxResources{CPU: &specs.LinuxCPU{Quota: &quota, Period: &period, Shares: &shares}}
+}
+
+// do starts the guest.
+func (b *box) do() {
+	b.t.Helper()
+	if err := b.shim.Start(b.context()); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// The guest's own limit is reached before the kernel's: the reason is told, and
+// nothing is killed.
+func TestMemoryLimitInACgroup(t *testing.T) {
+	for _, engine := range []string{"wasmtime", "wazero"} {
+		t.Run(engine, func(t *testing.T) {
+			b := limited(t, memoryLimit(64<<20), "grow")
+			b.spec.Annotations[bundle.Engine] = engine
+			b.create()
+			g := b.group()
+			b.do()
+			st := b.wait()
+			if st.Code != 3 || !st.OutOfMemory || !strings.HasPrefix(st.Reason, "memory.grow failed at limit 64 MiB: the guest has 5") {
+				t.Errorf("exit = %+v, want the limit as its reason", st)
+			}
+			if n, err := g.OOMKills(); err != nil || n != 0 {
+				t.Errorf("%d kills by the kernel, %v", n, err)
+			}
+		})
+	}
+}
+
+// What the process needs besides the guest's memory must fit into what is kept
+// for it, with programs of some size.
+func TestProcessMemory(t *testing.T) {
+	_, large := programs(t)
+	const limit = 256 << 20
+	for _, engine := range []string{"wasmtime", "wazero"} {
+		t.Run(engine, func(t *testing.T) {
+			b := limited(t, memoryLimit(limit), "sleep")
+			b.spec.Annotations[bundle.Engine], b.spec.Annotations[bundle.Module] = engine, large
+			b.create()
+			status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", b.pid()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var anon, tables uint64 // KiB
+			for line := range strings.Lines(string(status)) {
+				_, _ = fmt.Sscanf(line, "RssAnon: %d", &anon)
+				_, _ = fmt.Sscanf(line, "VmPTE: %d", &tables)
+			}
+			var guest, code int64
+			if info, err := os.Stat(large); err != nil {
+				t.Fatal(err)
+			} else {
+				guest = info.Size()
+			}
+			cached, err := filepath.Glob(filepath.Join(b.spec.Annotations[bundle.Cache], "*.code"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, path := range cached {
+				if info, err := os.Stat(path); err == nil {
+					code = max(code, info.Size())
+				}
+			}
+			t.Logf("%s: %d KiB of memory and %d of page tables; module %d KiB, the largest code %d", engine, anon, tables, guest>>10, code>>10)
+			kept := uint64(8<<20 + limit/256)
+			if engine == "wazero" {
+				kept += uint64(3 * (guest + code))
+			}
+			if used := (anon + tables) << 10; used == 0 || used > kept {
+				t.Errorf("%s takes %d bytes, %d are kept for it", engine, used, kept)
+			}
+		})
+	}
+}
+
+// pid is the container process's.
+func (b *box) pid() int {
+	b.t.Helper()
+	st, err := b.shim.State(b.context())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return st.PID
+}
+
+// forwarded takes events as containerd does.
+type forwarded chan string
+
+func (f forwarded) Forward(_ context.Context, r *events.ForwardRequest) (*emptypb.Empty, error) {
+	f <- r.Envelope.Topic
+	return &emptypb.Empty{}, nil
+}
+
+// startUnder starts the shim as containerd does, which listens for events.
+func (b *box) startUnder(f forwarded) {
+	b.t.Helper()
+	path := filepath.Join(b.dir, "events.sock")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	server, err := ttrpc.NewServer()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	events.RegisterEventsService(server, f)
+	go func() { _ = server.Serve(context.Background(), l) }() // until it is closed
+	b.t.Cleanup(func() { server.Close() })
+	b.write()
+	cmd := exec.Command(b.opts.Program, "-namespace", "test", "-address", b.opts.Address, "-id", filepath.Base(b.opts.Bundle), "start")
+	cmd.Dir = b.opts.Bundle
+	cmd.Env = append(os.Environ(), "TTRPC_ADDRESS="+path)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		b.t.Fatalf("%v: %s", err, out)
+	}
+	if b.shim, err = client.Connect(b.context(), b.opts.Bundle); err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(b.end)
+}
+
+func TestKilledForLackOfMemory(t *testing.T) {
+	b := limited(t, memoryLimit(64<<20), "grow")
+	f := make(forwarded, 16)
+	b.startUnder(f)
+	if _, err := b.shim.Create(b.context()); err != nil {
+		t.Fatal(err)
+	}
+	// Behind the shim's back, so that the guest has more than there is.
+	if err := b.group().Update(memoryLimit(16 << 20)); err != nil {
+		t.Fatal(err)
+	}
+	b.do()
+	st := b.wait()
+	if st.Code != 137 || !st.OutOfMemory || !strings.Contains(st.Reason, "killed by the kernel at the memory limit") {
+		t.Errorf("exit = %+v, want a kill for lack of memory", st)
+	}
+	var got []string
+	for len(got) == 0 || got[len(got)-1] != "/tasks/exit" {
+		select {
+		case topic := <-f:
+			got = append(got, topic)
+		case <-time.After(10 * time.Second):
+			t.Fatalf("events: %v", got)
+		}
+	}
+	if want := []string{"/tasks/create", "/tasks/start", "/tasks/oom", "/tasks/exit"}; !slices.Equal(got, want) {
+		t.Errorf("events: %v, want %v", got, want)
+	}
+}
+
+func TestTooLittleMemory(t *testing.T) {
+	b := limited(t, memoryLimit(4<<20), "grow").start()
+	if _, err := b.shim.Create(b.context()); !errdefs.IsInvalidArgument(err) || !strings.Contains(err.Error(), "the memory limit of 4 MiB is too low") {
+		t.Errorf("create gave %v", err)
+	}
+}
+
+// cpuTime is what the shim's message says, of either version.
+func (b *box) cpuTime() time.Duration {
+	b.t.Helper()
+	m, err := b.shim.Metrics(b.context())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if m.V1 != nil {
+		return time.Duration(m.V1.GetCPU().GetUsage().GetTotal())
+	}
+	return time.Duration(m.V2.GetCPU().GetUsageUsec()) * time.Microsecond
+}
+
+// share measures until the container's share of a processor is what was wanted:
+// on a busy machine it may not get what it may have. More it must never get.
+func (b *box) share(want float64) {
+	b.t.Helper()
+	var got []float64
+	for range 8 {
+		before, from := b.cpuTime(), time.Now()
+		time.Sleep(2 * time.Second) // what is measured is time
+		r := float64(b.cpuTime()-before) / float64(time.Since(from))
+		got = append(got, r)
+		if math.Abs(r-want) <= 0.05 {
+			return
+		}
+		if r > want {
+			break
+		}
+	}
+	b.t.Errorf("a container of %.1f CPU took %.3f", want, got)
+}
+
+func TestQuotaAndUpdate(t *testing.T) {
+	b := limited(t, cpuQuota(50000, 200000), "loop").run()
+	b.share(0.5)
+	if err := b.shim.Update(b.context(), cpuQuota(20000, 200000)); err != nil {
+		t.Fatal(err)
+	}
+	b.share(0.2)
+	if err := b.shim.Update(b.context(), memoryLimit(96<<20)); err != nil {
+		t.Fatal(err)
+	}
+	m, err := b.shim.Metrics(b.context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	limit, pids, throttled := m.V2.GetMemory().GetUsageLimit(), m.V2.GetPids().GetCurrent(), m.V2.GetCPU().GetNrThrottled()
+	if m.V1 != nil {
+		limit, pids, throttled = m.V1.GetMemory().GetUsage().GetLimit(), m.V1.GetPids().GetCurrent(), m.V1.GetCPU().GetThrottling().GetThrottledPeriods()
+	}
+	if limit != 96<<20 || pids == 0 || throttled == 0 {
+		t.Errorf("limit %d, pids %d, throttled periods %d", limit, pids, throttled)
+	}
+	if err := b.shim.Update(b.context(), memoryLimit(1<<16)); err == nil {
+		t.Error("less memory than is in use was taken")
+	}
+	// Without a cgroup there is nothing to change.
+	plain := newBox(t, "sleep").run()
+	if err := plain.shim.Update(plain.context(), cpuQuota(20000, 2)); !errdefs.IsNotImplemented(err) {
+		t.Errorf("update without a cgroup gave %v", err)
+	}
+}
+
+func TestFreezer(t *testing.T) {
+	b := limited(t, nil, "loop").run()
+	if err := b.shim.Pause(b.context()); err != nil {
+		t.Fatal(err)
+	}
+	before := b.cpuTime()
+	time.Sleep(200 * time.Millisecond)
+	if used := b.cpuTime() - before; used > 10*time.Millisecond {
+		t.Errorf("a paused container took %v", used)
+	}
+	if st, err := b.shim.State(b.context()); err != nil || st.Status != client.Paused {
+		t.Errorf("state = %+v, %v", st, err)
+	}
+	if err := b.shim.Resume(b.context()); err != nil {
+		t.Fatal(err)
+	}
+	before = b.cpuTime()
+	for end := time.Now().Add(20 * time.Second); b.cpuTime() == before; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("a resumed container does nothing")
+		}
+	}
+	if err := b.shim.Pause(b.context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.shim.Kill(b.context(), int(unix.SIGTERM)); err != nil {
+		t.Fatal(err)
+	}
+	if st := b.wait(); st.Code != 143 {
+		t.Errorf("exit of a paused container = %+v, want 143", st)
+	}
+	if _, err := b.shim.Delete(b.context()); err != nil {
+		t.Fatal(err)
+	}
+	if left := b.folders(); len(left) > 0 {
+		t.Errorf("after delete there is %v", left)
+	}
+}
+
+// joined puts a stranger into the container's cgroup, as a guest that broke out
+// might have left one there.
+func (b *box) joined() *exec.Cmd {
+	b.t.Helper()
+	cmd := exec.Command("/bin/sleep", "60")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	for _, dir := range b.folders() {
+		if err := os.WriteFile(filepath.Join(dir, "cgroup.procs"), fmt.Append(nil, cmd.Process.Pid), 0); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+	return cmd
+}
+
+func killed(cmd *exec.Cmd) bool {
+	var exit *exec.ExitError
+	return errors.As(cmd.Wait(), &exit) && exit.Sys().(syscall.WaitStatus).Signal() == unix.SIGKILL
+}
+
+func TestKillAllAndPids(t *testing.T) {
+	b := limited(t, nil, "sleep").run()
+	other := b.joined()
+	pids, err := b.shim.Pids(b.context())
+	slices.Sort(pids)
+	want := []int{b.pid(), other.Process.Pid}
+	slices.Sort(want)
+	if err != nil || !slices.Equal(pids, want) {
+		t.Errorf("pids = %v, %v; want %v", pids, err, want)
+	}
+	if err := b.call("Kill", &task.KillRequest{ID: filepath.Base(b.opts.Bundle), Signal: uint32(unix.SIGKILL), All: true}, &emptypb.Empty{}); err != nil {
+		t.Fatal(err)
+	}
+	if st := b.wait(); st.Code != 137 || !killed(other) {
+		t.Errorf("exit = %+v, %v", st, other.ProcessState)
+	}
+}
+
+// call makes a call that the client package has no word for.
+func (b *box) call(method string, req, resp any) error {
+	b.t.Helper()
+	address, err := os.ReadFile(filepath.Join(b.opts.Bundle, bundle.Address))
+	if err != nil {
+		return err
+	}
+	conn, err := net.Dial("unix", strings.TrimPrefix(string(address), "unix://"))
+	if err != nil {
+		return err
+	}
+	c := ttrpc.NewClient(conn)
+	defer c.Close()
+	return c.Call(b.context(), "containerd.task.v3.Task", method, req, resp)
+}
+
+// A shim that dies leaves its cgroup, and whatever is in it, to the delete
+// command.
+func TestShimDiedWithACgroup(t *testing.T) {
+	b := limited(t, memoryLimit(64<<20), "loop")
+	b.write()
+	b.connect()
+	defer b.shim.Close()
+	if _, err := b.shim.Create(b.context()); err != nil {
+		t.Fatal(err)
+	}
+	b.do()
+	other := b.joined()
+	var shim task.ConnectResponse
+	if err := b.call("Connect", &task.ConnectRequest{ID: filepath.Base(b.opts.Bundle)}, &shim); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Kill(int(shim.ShimPid), unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	<-b.shim.Gone()
+	if len(b.folders()) == 0 {
+		t.Fatal("the cgroup is gone before anybody cleaned up")
+	}
+	st, err := client.Delete(b.context(), b.opts)
+	if err != nil || st.Code != 137 || !killed(other) {
+		t.Errorf("delete = %+v, %v; %v", st, err, other.ProcessState)
+	}
+	// It may be asked again.
+	if _, err := client.Delete(b.context(), b.opts); err != nil {
+		t.Errorf("a second delete gave %v", err)
+	}
+}
+
+func TestBadCgroups(t *testing.T) {
+	b := limited(t, nil, "sleep").run()
+	for _, c := range []struct {
+		path  string
+		r     *specs.LinuxResources
+		class func(error) bool
+		text  string
+	}{
+		{b.spec.Linux.CgroupsPath, nil, errdefs.IsAlreadyExists, "in use"},
+		{"/", nil, errdefs.IsInvalidArgument, "the root of all"},
+		{"/..", nil, errdefs.IsInvalidArgument, "the root of all"},
+		{b.spec.Linux.CgroupsPath + "x", &specs.LinuxResources{Rdma: map[string]specs.LinuxRdma{"x": {}}}, errdefs.IsFailedPrecondition, "needs the cgroup controller rdma"},
+	} {
+		if c.r != nil && slices.Contains(cgroup.Probe().Controllers, "rdma") {
+			continue
+		}
+		other := newBox(t, "sleep")
+		other.spec.Linux = &specs.Linux{CgroupsPath: c.path, Resources: c.r}
+		other.start()
+		if _, err := other.shim.Create(other.context()); !c.class(err) || !strings.Contains(err.Error(), c.text) {
+			t.Errorf("the cgroup %s gave %v", c.path, err)
+		}
+	}
+	// An update that is no resources changes nothing.
+	err := b.call("Update", &task.UpdateTaskRequest{ID: filepath.Base(b.opts.Bundle), Resources: &anypb.Any{Value: []byte("[]")}}, &emptypb.Empty{})
+	if err == nil || !strings.Contains(err.Error(), "want the JSON of") {
+		t.Errorf("an update with a list gave %v", err)
+	}
+}
+
+// A limit on tasks bounds no guest, which makes none, but would end the engine.
+func TestFewTasks(t *testing.T) {
+	few := int64(1)
+	b := limited(t, &specs.LinuxResources{Pids: &specs.LinuxPids{Limit: &few}}, "hello").run()
+	if st := b.wait(); st.Code != 0 || b.logged("stdout") != "hello from the guest\n" {
+		t.Errorf("exit = %+v, stdout = %q", st, b.logged("stdout"))
+	}
+}
