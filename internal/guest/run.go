@@ -58,7 +58,7 @@ func Run(ctx context.Context, cfg Config, seal, ready func() error) Result {
 	// What loading left behind is not needed again, and a guest that computes
 	// makes no garbage.
 	debug.SetGCPercent(50)
-	_, err = g.instance.Call(ctx, cfg.function())
+	err = g.call(ctx, cfg)
 	res := ended(err)
 	if res.Code != 0 && g.memoryFull() {
 		res.OutOfMemory, res.Reason = true, join(res.Reason, g.limitReached())

@@ -1,0 +1,214 @@
+package test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"wherry/internal/testutil/wherry"
+)
+
+// ordinaryUser is a user of no account and no rights.
+const ordinaryUser = 54321
+
+// TestWalls tries from inside the container process, past the WASI host, what
+// the walls around it are there to stop: as root and as an ordinary user, on
+// each engine.
+func TestWalls(t *testing.T) {
+	bin := probePrograms(t)
+	users := map[string]int{"root": 0, "ordinary user": ordinaryUser}
+	if own := os.Geteuid(); own != 0 {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("only root can run the engine of another user")
+		}
+		users = map[string]int{"ordinary user": own}
+	}
+	for name, uid := range users {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWalls(t, bin, uid)
+			on(t, func(t *testing.T, options ...string) {
+				t.Run("refused", func(t *testing.T) { w.refused(t, options) })
+				for _, call := range endingCalls {
+					t.Run(call, func(t *testing.T) { w.ends(t, options, call) })
+				}
+			})
+		})
+	}
+}
+
+// probePrograms is a folder of the programs whose shim is built with the probe.
+func probePrograms(t *testing.T) string {
+	t.Helper()
+	own := wherry.Programs(t)
+	dir, err := os.MkdirTemp("", "wherry-probe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	// Others run them as well.
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"wherry", "wherryd"} {
+		if err := copyProgram(filepath.Join(own, name), filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const shim = "containerd-shim-wherry-v1"
+	build := exec.Command("go", "build", "-trimpath", "-tags", "netgo,osusergo,wherryprobe", "-o", filepath.Join(dir, shim), "./cmd/"+shim)
+	build.Dir = wherry.Root(t)
+	build.Env = append(os.Environ(), "GOFLAGS=-buildvcs=false")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	// The probe is in that build and in no other.
+	for path, want := range map[string]bool{filepath.Join(dir, shim): true, filepath.Join(own, shim): false} {
+		program, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := bytes.Contains(program, []byte("WHERRY_PROBE")); got != want {
+			t.Fatalf("%s has the probe: %v", path, got)
+		}
+	}
+	return dir
+}
+
+func copyProgram(from, to string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o755)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	if e := out.Close(); err == nil {
+		err = e
+	}
+	return err
+}
+
+// walls is an engine with the probe, and what the probe tries to reach.
+type walls struct {
+	*wherry.Engine
+	// guest is a module that would print hello.
+	guest string
+	// secret is a file of the engine's user, outside of everything given.
+	secret string
+	// env tells the probe.
+	env []string
+}
+
+func newWalls(t *testing.T, bin string, uid int) *walls {
+	w := &walls{}
+	user := &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid)}
+	if uid == os.Geteuid() {
+		w.Engine, user = wherry.StartFrom(t, bin), nil
+	} else {
+		w.Engine = wherry.StartAs(t, bin, uint32(uid))
+	}
+	w.guest = filepath.Join(w.Dir, "hello.wat")
+	write(t, w.guest, helloText)
+
+	dir, err := os.MkdirTemp("", "wherry-secret")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	w.secret = filepath.Join(dir, "secret")
+	write(t, w.secret, "secret")
+	for _, path := range []string{dir, w.secret} {
+		if err := os.Chown(path, uid, uid); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	sleeper := exec.Command("sleep", "3600")
+	sleeper.SysProcAttr = &syscall.SysProcAttr{Credential: user, Pdeathsig: 0}
+	if err := sleeper.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := sleeper.Process.Kill(); err != nil {
+			t.Errorf("the process that nobody may signal: %v", err)
+		}
+		_ = sleeper.Wait() // killed
+	})
+
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	w.env = []string{
+		"-e", "WHERRY_PROBE_FILE=" + w.secret,
+		"-e", fmt.Sprintf("WHERRY_PROBE_PID=%d", sleeper.Process.Pid),
+		"-e", fmt.Sprintf("WHERRY_PROBE_PORT=%d", listener.Addr().(*net.TCPAddr).Port),
+	}
+	return w
+}
+
+func (w *walls) probe(options []string, name string) (stdout, stderr string, code int) {
+	args := append([]string{"run", "--rm", "--network", "none", "-e", "WHERRY_PROBE=" + name}, options...)
+	return w.Run(append(append(args, w.env...), w.guest)...)
+}
+
+// refused runs all that should get an error.
+func (w *walls) refused(t *testing.T, options []string) {
+	before, err := os.Stat(w.secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, stderr, code := w.probe(options, "reach")
+	if code != 0 {
+		t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+	lines := strings.Split(strings.TrimSpace(stdout), "\n")
+	if len(lines) < 66 {
+		t.Errorf("only %d things were tried:\n%s", len(lines), stdout)
+	}
+	for _, line := range lines {
+		name, outcome, _ := strings.Cut(line, ": ")
+		denied, ok := strings.CutPrefix(outcome, "denied ")
+		switch denied {
+		case "EPERM", "EACCES", "ENOSYS", "ENOENT":
+		case "EINVAL": // as from a kernel that knows none of its options
+			ok = name == "prctl"
+		default:
+			ok = false
+		}
+		if !ok {
+			t.Error(line)
+		}
+	}
+	after, err := os.Stat(w.secret)
+	if err != nil || after.Mode() != before.Mode() || !after.ModTime().Equal(before.ModTime()) {
+		t.Errorf("the file was changed: %v, %v, then %v, %v: %v", before.Mode(), before.ModTime(), after.Mode(), after.ModTime(), err)
+	}
+}
+
+// endingCalls are the probes that should end the process.
+var endingCalls = []string{
+	"execve", "execveat", "ptrace", "process_vm_readv", "pidfd_open", "mount", "umount", "open_tree", "pivot_root", "chroot",
+	"setns", "unshare", "bpf", "io_uring_setup", "userfaultfd", "perf_event_open", "keyctl", "add_key", "open_by_handle_at",
+	"setuid", "capset", "personality", "seccomp", "ptracer", "init_module", "reboot",
+}
+
+// ends runs a call that should end the process.
+func (w *walls) ends(t *testing.T, options []string, call string) {
+	stdout, stderr, code := w.probe(options, call)
+	if want := 128 + int(syscall.SIGSYS); code != want || stdout != "" {
+		t.Errorf("exit code %d, want %d\n%s%s", code, want, stdout, stderr)
+	}
+}
