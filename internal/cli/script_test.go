@@ -3,6 +3,7 @@
 package cli_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -85,14 +86,50 @@ func until(ts *testscript.TestScript, _ bool, args []string) {
 
 var commands = map[string]func(*testscript.TestScript, bool, []string){"code": code, "oneline": oneline, "until": until}
 
-// TestScripts runs the scripts on one engine; each uses names of its own.
-func TestScripts(t *testing.T) {
-	e := wherry.Start(t)
+// conditions are root, of the engine, and wall:NAME for a wall that stands for
+// its user, by its name in what the shim's program answers.
+func conditions(t *testing.T, e *wherry.Engine, user *syscall.Credential) func(string) (bool, error) {
+	t.Helper()
+	ask := exec.Command(filepath.Join(e.Bin, "containerd-shim-wherry-v1"), "walls")
+	ask.Env = e.Env()
+	if user != nil {
+		ask.SysProcAttr = &syscall.SysProcAttr{Credential: user}
+	}
+	stdout, stderr, code := wherry.Output(t, ask)
+	var walls map[string]any
+	if err := json.Unmarshal([]byte(stdout), &walls); err != nil || code != 0 {
+		t.Fatalf("the shim's walls: %v\n%s%s", err, stdout, stderr)
+	}
+	return func(name string) (bool, error) {
+		wall, ok := strings.CutPrefix(name, "wall:")
+		switch {
+		case name == "root":
+			return user == nil && os.Geteuid() == 0, nil
+		case !ok:
+			return false, fmt.Errorf("unknown condition %s", name)
+		}
+		switch v := walls[wall].(type) {
+		case bool:
+			return v, nil
+		case float64:
+			return v > 0, nil
+		case string:
+			return v != "", nil
+		default:
+			return false, fmt.Errorf("unknown wall %s", wall)
+		}
+	}
+}
+
+// scripts runs a folder's scripts on an engine; each uses names of its own.
+func scripts(t *testing.T, dir string, e *wherry.Engine, user *syscall.Credential) {
+	t.Helper()
 	program := guest(t)
 	client := docker.Command(t)
 	testscript.Run(t, testscript.Params{
-		Dir:  "testdata/script",
-		Cmds: commands,
+		Dir:       dir,
+		Cmds:      commands,
+		Condition: conditions(t, e, user),
 		Setup: func(env *testscript.Env) error {
 			env.Vars = append(env.Vars, e.Env()...)
 			env.Setenv("HOME", env.WorkDir)
@@ -102,6 +139,26 @@ func TestScripts(t *testing.T) {
 			env.Setenv("GOMODCACHE", goEnv(t, "GOMODCACHE"))
 			return nil
 		},
+	})
+}
+
+// TestScripts runs the scripts on one engine.
+func TestScripts(t *testing.T) {
+	scripts(t, "testdata/script", wherry.Start(t), nil)
+}
+
+// TestSandboxScripts runs the scripts about users, walls and limits on an
+// engine of the tests' user, and, where that is root, of an ordinary one.
+func TestSandboxScripts(t *testing.T) {
+	t.Run("own", func(t *testing.T) {
+		scripts(t, "testdata/sandbox", wherry.Start(t), nil)
+	})
+	t.Run("ordinary", func(t *testing.T) {
+		if os.Geteuid() != 0 {
+			return // the tests' own user is one
+		}
+		const nobody = 65534
+		scripts(t, "testdata/sandbox", wherry.StartAs(t, wherry.Programs(t), nobody), &syscall.Credential{Uid: nobody, Gid: nobody})
 	})
 }
 

@@ -70,6 +70,10 @@ func main() {
 	case "sleep":
 		fmt.Println("sleeping")
 		time.Sleep(time.Hour)
+	case "spin":
+		fmt.Println("spinning")
+		for {
+		}
 	case "trap":
 		var p *int
 		fmt.Println(*p)
