@@ -82,7 +82,9 @@ func killLeft(dir, id string) (int, error) {
 	// The descriptor names the process whatever becomes of the pid; what it
 	// is can be asked after.
 	args, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline")
-	if err != nil || !isContainer(args, id) {
+	// One that dies has no command line any more, and its namespaces take a
+	// while to go with it: it is waited for.
+	if err != nil || len(args) > 0 && !isContainer(args, id) {
 		return pid, nil
 	}
 	if err := unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {

@@ -135,8 +135,11 @@ func New(spec *specs.Spec, host Host, opts Options) (*Plan, error) {
 	b.setLabels()
 	// A change of credentials takes the death signal back, so it comes last.
 	b.call("prctl", unix.SYS_PRCTL, "tie the process to its shim", num(unix.PR_SET_PDEATHSIG), num(unix.SIGKILL)).Thread = true
-	// Kernels before 5.9 lack it; all that was opened here is closed by name.
-	b.call("close_range", unix.SYS_CLOSE_RANGE, "close what is open", num(4), num(^uint32(0)), num(0)).Optional = true
+	if host.CanFork {
+		// Go has no descriptors of its own yet. Kernels before 5.9 lack the call;
+		// what was opened here is closed by name.
+		b.call("close_range", unix.SYS_CLOSE_RANGE, "close what is open", num(4), num(^uint32(0)), num(0)).Optional = true
+	}
 	return b.plan, nil
 }
 
