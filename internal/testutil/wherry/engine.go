@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -26,6 +27,8 @@ type Engine struct {
 	done   chan struct{}
 	// user is whose the engine and its commands are; nil is the test's own.
 	user *syscall.Credential
+	// bare keeps the daemon from making namespaces.
+	bare bool
 }
 
 // Start runs a daemon and waits until it answers. At the test's end all its
@@ -38,27 +41,35 @@ func Start(t testing.TB) *Engine {
 // StartFrom is Start for programs of another folder, such as another CPU's.
 func StartFrom(t testing.TB, bin string) *Engine {
 	t.Helper()
-	return start(t, bin, nil)
+	return (&Engine{Bin: bin, tb: t}).start()
 }
 
 // StartAs is StartFrom for the engine of another user, who has no group beside
 // that of the same number. It takes root.
 func StartAs(t testing.TB, bin string, uid uint32) *Engine {
 	t.Helper()
-	return start(t, bin, &syscall.Credential{Uid: uid, Gid: uid})
+	return (&Engine{Bin: bin, tb: t, user: &syscall.Credential{Uid: uid, Gid: uid}}).start()
 }
 
-func start(t testing.TB, bin string, user *syscall.Credential) *Engine {
+// StartBare is StartAs for a user who cannot make namespaces, as where a
+// system's owner forbids it.
+func StartBare(t testing.TB, bin string, uid uint32) *Engine {
+	t.Helper()
+	return (&Engine{Bin: bin, tb: t, user: &syscall.Credential{Uid: uid, Gid: uid}, bare: true}).start()
+}
+
+func (e *Engine) start() *Engine {
+	t := e.tb
 	t.Helper()
 	// A socket's path may have 107 bytes; a test's own folder is often longer.
 	dir, err := os.MkdirTemp("", "wherry")
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := &Engine{Dir: dir, Bin: bin, tb: t, user: user}
+	e.Dir = dir
 	t.Cleanup(e.destroy)
-	if user != nil {
-		if err := os.Chown(dir, int(user.Uid), int(user.Gid)); err != nil {
+	if e.user != nil {
+		if err := os.Chown(dir, int(e.user.Uid), int(e.user.Gid)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -81,6 +92,9 @@ func (e *Engine) StartDaemon() {
 	}
 	defer log.Close()
 	e.daemon = e.Command("daemon", "--data-root", e.Data(), "--host", "unix://"+e.Socket())
+	if e.bare {
+		e.strip(e.daemon)
+	}
 	e.daemon.Stdout, e.daemon.Stderr = log, log
 	if err := e.daemon.Start(); err != nil {
 		e.tb.Fatal(err)
@@ -105,6 +119,20 @@ func (e *Engine) StartDaemon() {
 		if time.Now().After(deadline) {
 			e.tb.Fatalf("the daemon did not answer within 30 s:\n%s", e.DaemonLog())
 		}
+	}
+}
+
+// strip has a command run in a user namespace that may have none below it
+// (user_namespaces(7), /proc/sys/user), where it has no capability.
+func (e *Engine) strip(cmd *exec.Cmd) {
+	const script = `echo 0 > /proc/sys/user/max_user_namespaces && uid=$1 && shift && exec setpriv --reuid $uid --regid $uid --clear-groups "$@"`
+	uid := int(e.user.Uid)
+	cmd.Args = append([]string{"sh", "-c", script, "sh", strconv.Itoa(uid), cmd.Path}, cmd.Args[1:]...)
+	cmd.Path = "/bin/sh"
+	ids := []syscall.SysProcIDMap{{ContainerID: 0, HostID: 0, Size: 1}, {ContainerID: uid, HostID: uid, Size: 1}}
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags: syscall.CLONE_NEWUSER, UidMappings: ids, GidMappings: ids, GidMappingsEnableSetgroups: true,
+		Credential: &syscall.Credential{},
 	}
 }
 
