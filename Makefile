@@ -49,6 +49,7 @@ lint:
 	@test -z "$$(gofmt -l .)" || { echo "not gofmt'd:"; gofmt -l .; exit 1; }
 	$(GO) vet -tags $(TAGS) ./...
 	$(GO) vet -tags $(TAGS),stress,thirdparty,conformance ./test
+	$(GO) vet -tags $(TAGS),wherryprobe ./internal/guest
 	$(GO) run $(STATICCHECK) -tags $(TAGS) ./...
 	$(GO) run $(STATICCHECK) -tags $(TAGS),stress,thirdparty,conformance ./test
 

@@ -67,10 +67,12 @@ var may = map[string][]string{
 	"internal/shim/bundle": {"internal/wasi/host/socket/policy"},
 	"internal/sandbox":     {"internal/guest"},
 
-	"internal/sandbox/wall":   {},
-	"internal/sandbox/cgroup": {},
-	"internal/sandbox/enter":  {"internal/sandbox/wall"},
-	"internal/guest":          {"internal/image", "internal/module", "internal/wasi", "internal/engine"},
+	"internal/sandbox/wall":     {},
+	"internal/sandbox/cgroup":   {},
+	"internal/sandbox/enter":    {"internal/sandbox/wall"},
+	"internal/sandbox/seccomp":  {},
+	"internal/sandbox/pathless": {},
+	"internal/guest":            {"internal/image", "internal/module", "internal/wasi", "internal/engine"},
 
 	"internal/wasi":                    {"internal/engine"},
 	"internal/wasi/host":               {},
