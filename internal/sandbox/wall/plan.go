@@ -163,7 +163,7 @@ func (p *Plan) Encode() ([]byte, error) {
 			return nil, fmt.Errorf("%s has %d arguments, skips %d steps, names register %d: %w", s.Name, len(s.Args), s.Skip, s.Out, errdefs.ErrInternal)
 		}
 		body = order.AppendUint16(body, uint16(s.Op))
-		body = append(body, flag(s.Optional), flag(s.Thread))
+		body = append(body, truth(s.Optional), truth(s.Thread))
 		body = order.AppendUint16(body, uint16(s.Skip))
 		body = order.AppendUint16(body, uint16(int16(s.Out)))
 		body = order.AppendUint32(body, uint32(s.Number))
@@ -195,7 +195,7 @@ func (p *Plan) Encode() ([]byte, error) {
 	return append(append(out, body...), e.blobs...), nil
 }
 
-func flag(b bool) byte {
+func truth(b bool) byte {
 	if b {
 		return 1
 	}
@@ -298,8 +298,8 @@ func (a Arg) String() string {
 
 func printable(b []byte) bool {
 	for _, c := range b {
-		if c < ' ' || c > '~' {
-			return c == '\n'
+		if (c < ' ' || c > '~') && c != '\n' {
+			return false
 		}
 	}
 	return len(b) > 0
