@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/moby/moby/api/types/container"
@@ -160,12 +161,13 @@ func access(write bool) string {
 
 // connectOf says in one word, or by the user's own list, what a guest may
 // connect to.
-func connectOf(network, list string) string {
+func connectOf(network, annotation string) string {
+	list, err := bundle.ConnectList(annotation)
 	switch {
-	case network == "none" || list == "none":
+	case network == "none" || err == nil && annotation != "" && len(list) == 0:
 		return "nothing"
-	case list != "":
-		return list
+	case err == nil && annotation != "":
+		return strings.Join(list, ",")
 	case network == "host":
 		return "anything"
 	default:
