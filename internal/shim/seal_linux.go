@@ -1,6 +1,8 @@
 package shim
 
 import (
+	"os"
+
 	"wherry/internal/guest"
 	"wherry/internal/sandbox/seccomp"
 )
@@ -9,7 +11,11 @@ import (
 // runs: the calls for sockets as the network's mode needs them, and what the
 // specification's own filter leaves.
 func seal(s *spec, cfg guest.Config) (seccomp.Profile, error) {
-	p := seccomp.Profile{Jailed: true, Network: seccomp.Network(cfg.Net.Kernel())}
+	p := seccomp.Profile{
+		Jailed: true, Network: seccomp.Network(cfg.Net.Kernel()),
+		// Who is not root measures its containers in /proc.
+		Hidden: os.Geteuid() == 0,
+	}
 	if s.Linux != nil {
 		p.Spec = s.Linux.Seccomp
 	}

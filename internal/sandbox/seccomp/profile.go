@@ -31,6 +31,9 @@ type Profile struct {
 	// calls that change a file's owner, mode or times by its path are refused,
 	// because landlock does not cover them.
 	Jailed bool `json:"jailed,omitempty"`
+	// Hidden keeps others of the same user from looking into the process
+	// (PR_SET_DUMPABLE(2const)). Its shim cannot then either, unless it is root.
+	Hidden bool `json:"hidden,omitempty"`
 	// Spec is the filter of the OCI specification, installed besides.
 	Spec *specs.LinuxSeccomp `json:"spec,omitempty"`
 }

@@ -32,12 +32,11 @@ func RefusesCode() bool {
 }
 
 // Seal closes the process for good, all its threads: no new executable memory,
-// nobody else may look into it, and only the calls of the table, by the
-// profile. It must come last, when all that a guest needs is open and its code
+// and only the calls of the table, by the profile. It must come last, when all that a guest needs is open and its code
 // is loaded, and needs no_new_privs on the calling thread.
 //
-// Where the kernel has no filters ([Supported]) the rest is done and there is
-// no error, unless the specification asks for a filter.
+// Where the kernel has no filters ([Supported]) there is no error, unless the
+// specification asks for one.
 func Seal(p Profile) error {
 	kind, err := p.kind()
 	if err != nil {
@@ -51,10 +50,12 @@ func Seal(p Profile) error {
 		if p.Spec != nil {
 			return fmt.Errorf("the specification asks for a seccomp filter: %w", err)
 		}
-		return hide()
+		return nil
 	}
-	if err := hide(); err != nil {
-		return err
+	if p.Hidden {
+		if err := hide(); err != nil {
+			return err
+		}
 	}
 	if err := refuseCode(); err != nil {
 		return err
@@ -72,10 +73,7 @@ func Seal(p Profile) error {
 // and write the descriptors that it has, and to make memory and threads. Its
 // compilers make executable memory, so that stays.
 func SealCompiler() error {
-	if Supported() != nil {
-		return hide()
-	}
-	if err := hide(); err != nil {
+	if err := hide(); err != nil || Supported() != nil {
 		return err
 	}
 	return filter(compiler, 0)
