@@ -22,8 +22,8 @@ const (
 	errInval       errno = 28
 	errIO          errno = 29
 	errIsdir       errno = 31
+	errMfile       errno = 33
 	errNametoolong errno = 37
-	errNfile       errno = 41
 	errNoprotoopt  errno = 50
 	errNosys       errno = 52
 	errNotdir      errno = 54

@@ -26,6 +26,7 @@ func (h *Host) fdClose(_ memory, a args) errno {
 		return errBadf
 	}
 	h.table.remove(a.u32(0))
+	h.listings.forget(d)
 	return toErrno(d.close())
 }
 
@@ -41,6 +42,7 @@ func (h *Host) fdRenumber(_ memory, a args) errno {
 	}
 	h.table.remove(from)
 	h.table.slots[to] = d
+	h.listings.forget(old)
 	return toErrno(old.close())
 }
 

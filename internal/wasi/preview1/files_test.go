@@ -3,6 +3,7 @@
 package preview1
 
 import (
+	"fmt"
 	"testing"
 
 	"wherry/internal/wasi/host/socket"
@@ -269,5 +270,46 @@ func TestIovecs(t *testing.T) {
 	g.ok("fd_write", fd, 0, 0, n)
 	if g.u32(n) != 0 {
 		t.Errorf("no buffers wrote %d bytes", g.u32(n))
+	}
+}
+
+// TestFullTable opens one folder until the table is full, which must be told,
+// and lists it from every descriptor, which must not take memory for each.
+func TestFullTable(t *testing.T) {
+	g := newGuest(t, Config{}, socket.Config{})
+	for i := range 200 {
+		g.ok("fd_close", g.open(fmt.Sprint("file", i), openCreat, readWrite, 0))
+	}
+	p, n := g.text(".")
+	at, buf := g.room(4), g.room(64)
+	for count := 4; ; count++ {
+		e := g.call("path_open", 3, 0, p, n, openDirectory, rightFdReaddir, 0, 0, at)
+		if e == errMfile && count == maxDescriptors {
+			break
+		}
+		if e != ok || count == maxDescriptors {
+			t.Fatalf("descriptor %d: errno %d", count, e)
+		}
+		if count%100 == 0 {
+			g.ok("fd_readdir", uint64(g.u32(at)), buf, 64, 0, at)
+		}
+	}
+	if g.h.listings.total > maxListed || len(g.h.listings.of) != maxListed/202 {
+		t.Errorf("%d entries of %d folders are remembered", g.h.listings.total, len(g.h.listings.of))
+	}
+	// The first has forgotten, and goes on where it was.
+	g.ok("fd_readdir", 100, buf, 64, 2, at)
+	if name := string(g.mem[buf+direntSize : buf+direntSize+5]); name != "file0" {
+		t.Errorf("the third entry is %q", name)
+	}
+	g.ok("fd_close", 100)
+	if fd := g.open("file1", 0, rightFdRead, 0); fd != 100 {
+		t.Errorf("the table gave %d, want what was free", fd)
+	}
+	for fd := range uint64(maxDescriptors) {
+		g.ok("fd_close", fd)
+	}
+	if g.h.listings.total != 0 || len(g.h.listings.of) != 0 {
+		t.Errorf("%d entries are remembered of what is closed", g.h.listings.total)
 	}
 }

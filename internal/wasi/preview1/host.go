@@ -48,6 +48,7 @@ func (e *ExitError) Error() string { return "exit status " + strconv.FormatUint(
 type Host struct {
 	args, env stringList
 	table     table
+	listings  listings
 	net       *socket.Network
 	resolved  map[*function]*engine.HostFunc
 

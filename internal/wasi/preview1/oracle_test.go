@@ -20,10 +20,10 @@ import (
 // call makes a call; a guest that is ended by it is trapped.
 func (w *world) call(name string, params ...uint64) errno {
 	w.Helper()
-	if len(params) != len(functions[name][len(functions[name])-1].params) {
+	if len(params) != len(form(name, true).params) {
 		w.Fatalf("%s with %d parameters", name, len(params))
 	}
-	e, err := w.try(exported(name, len(functions[name])-1), params...)
+	e, err := w.try(name, params...)
 	if err != nil {
 		if w.name != "oracle" {
 			w.Fatalf("%s: %s%v: %v", w.name, name, params, err)
@@ -116,22 +116,9 @@ func (ws *worlds) reset() {
 	}
 }
 
-// scope is a test whose cleanups run when it is closed.
-type scope struct {
-	testing.TB
-	cleanups []func()
-}
-
-func (s *scope) Cleanup(f func()) { s.cleanups = append(s.cleanups, f) }
-func (s *scope) close() {
-	for _, f := range slices.Backward(s.cleanups) {
-		f()
-	}
-}
-
 func newWorlds(t *testing.T) *worlds {
 	t.Helper()
-	wasm := puppet(oracleCalls()...)
+	wasm := puppet(true, oracleCalls()...)
 	ws := &worlds{TB: t, base: inMemory(t), oracle: newOracle(t, wasm), seen: map[string]bool{}}
 	shapes := []string{"own", "overlay", "mount"}
 	for i, name := range engines.Names() {

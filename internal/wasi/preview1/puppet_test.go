@@ -6,70 +6,64 @@ import (
 	"encoding/binary"
 	"maps"
 	"slices"
-	"strconv"
 	"testing"
 
 	"wherry/internal/engine"
 )
 
 // puppet is a guest that makes whatever call a test wants: for each function it
-// has an export of the function's name, and for its second form one with "/1"
-// behind it. Its memory has one page and does not grow.
-func puppet(names ...string) []byte {
+// has an export of its name. Of functions in several forms it imports the first
+// or the last, as an engine may want one form of each. Its memory has one page
+// and does not grow.
+func puppet(last bool, names ...string) []byte {
 	var types, imports, funcs, exports, bodies [][]byte
-	count := 0
-	for _, name := range names {
-		count += len(functions[name])
-	}
-	for _, name := range names {
-		for form, f := range functions[name] {
-			typ := []byte{0x60}
-			typ = append(typ, uleb(uint32(len(f.params)))...)
-			body := []byte{0} // no locals
-			for i, c := range f.params {
-				if c == 'i' {
-					typ = append(typ, byte(engine.I32))
-				} else {
-					typ = append(typ, byte(engine.I64))
-				}
-				body = append(append(body, 0x20), uleb(uint32(i))...) // local.get
-			}
-			if f.void {
-				typ = append(typ, 0)
+	for at, name := range names {
+		f := form(name, last)
+		typ := append([]byte{0x60}, uleb(len(f.params))...)
+		body := []byte{0} // no locals
+		for i, c := range f.params {
+			if c == 'i' {
+				typ = append(typ, byte(engine.I32))
 			} else {
-				typ = append(typ, 1, byte(engine.I32))
+				typ = append(typ, byte(engine.I64))
 			}
-			at := len(types)
-			types = append(types, typ)
-			imports = append(imports, slices.Concat(named(Module), named(name), []byte{0}, uleb(uint32(at))))
-			funcs = append(funcs, uleb(uint32(at)))
-			exports = append(exports, slices.Concat(named(exported(name, form)), []byte{0}, uleb(uint32(count+at))))
-			body = append(append(append(body, 0x10), uleb(uint32(at))...), 0x0b) // call, end
-			bodies = append(bodies, append(uleb(uint32(len(body))), body...))
+			body = append(append(body, 0x20), uleb(i)...) // local.get
 		}
+		if f.void {
+			typ = append(typ, 0)
+		} else {
+			typ = append(typ, 1, byte(engine.I32))
+		}
+		types = append(types, typ)
+		imports = append(imports, slices.Concat(named(Module), named(name), []byte{0}, uleb(at)))
+		funcs = append(funcs, uleb(at))
+		exports = append(exports, slices.Concat(named(name), []byte{0}, uleb(len(names)+at)))
+		body = append(append(append(body, 0x10), uleb(at)...), 0x0b) // call, end
+		bodies = append(bodies, append(uleb(len(body)), body...))
 	}
 	exports = append(exports, slices.Concat(named("memory"), []byte{2, 0}))
 	return slices.Concat([]byte("\x00asm\x01\x00\x00\x00"), section(1, types...), section(2, imports...), section(3, funcs...),
 		section(5, []byte{1, 1, 1}), section(7, exports...), section(10, bodies...))
 }
 
-// exported is the puppet's name for a form of a function.
-func exported(name string, form int) string {
-	if form == 0 {
-		return name
+// form is a function's first form or its last.
+func form(name string, last bool) *function {
+	forms := functions[name]
+	if last {
+		return &forms[len(forms)-1]
 	}
-	return name + "/" + strconv.Itoa(form)
+	return &forms[0]
 }
 
 // section, named and uleb write parts of a module (Core Specification 5).
 func section(id byte, items ...[]byte) []byte {
-	body := append(uleb(uint32(len(items))), slices.Concat(items...)...)
-	return slices.Concat([]byte{id}, uleb(uint32(len(body))), body)
+	body := append(uleb(len(items)), slices.Concat(items...)...)
+	return slices.Concat([]byte{id}, uleb(len(body)), body)
 }
 
-func named(s string) []byte { return append(uleb(uint32(len(s))), s...) }
+func named(s string) []byte { return append(uleb(len(s)), s...) }
 
-func uleb(n uint32) []byte { return binary.AppendUvarint(nil, uint64(n)) }
+func uleb(n int) []byte { return binary.AppendUvarint(nil, uint64(n)) }
 
 // everything is the names of all functions, in order.
 func everything() []string { return slices.Sorted(maps.Keys(functions)) }
@@ -128,4 +122,17 @@ func (w *world) words(list ...uint64) uint64 {
 		b = binary.LittleEndian.AppendUint32(b, uint32(v))
 	}
 	return w.put(b)
+}
+
+// scope is a test whose cleanups run when it is closed.
+type scope struct {
+	testing.TB
+	cleanups []func()
+}
+
+func (s *scope) Cleanup(f func()) { s.cleanups = append(s.cleanups, f) }
+func (s *scope) close() {
+	for _, f := range slices.Backward(s.cleanups) {
+		f()
+	}
 }

@@ -2,10 +2,50 @@
 
 package preview1
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+
+	"wherry/internal/wasi/host/tree"
+)
 
 // direntSize is the size of a dirent (typenames.witx) before its name.
 const direntSize = 24
+
+// maxListed is how many entries of directories are remembered together, beside
+// those of the directory that was listed last: a guest could open a large one
+// 65,536 times and read the beginning of each.
+const maxListed = 1 << 16
+
+// listings are the descriptors that remember their directories' entries, the
+// one listed last at the end.
+type listings struct {
+	of    []*desc
+	total int
+}
+
+// keep has a descriptor remember its directory, and others forget theirs where
+// it gets too much. Those read their directory again at the next call: a cookie
+// then counts among the entries of that time.
+func (l *listings) keep(d *desc, entries []tree.Entry) {
+	l.forget(d)
+	for len(l.of) > 0 && l.total+len(entries) > maxListed {
+		l.forget(l.of[0])
+	}
+	d.entries = entries
+	l.of, l.total = append(l.of, d), l.total+len(entries)
+}
+
+// forget drops what a descriptor remembers.
+func (l *listings) forget(d *desc) {
+	if d.entries == nil {
+		return
+	}
+	i := slices.Index(l.of, d)
+	l.of = slices.Delete(l.of, i, i+1)
+	l.total -= len(d.entries)
+	d.entries = nil
+}
 
 // fdReaddir: (fd, buf, len, cookie, *used). A cookie is the number of entries
 // before it in the directory as it was when it was last read from its start;
@@ -27,7 +67,7 @@ func (h *Host) fdReaddir(m memory, a args) errno {
 		if err != nil {
 			return toErrno(err)
 		}
-		d.entries = entries
+		h.listings.keep(d, entries)
 	}
 	used := 0
 	for i := cookie; i < uint64(len(d.entries)) && used < len(buf); i++ {

@@ -39,7 +39,8 @@ type desc struct {
 	// undecided is a pre-opened listener that the guest has neither looked at
 	// nor changed. See desc.decide.
 	undecided bool
-	// entries is the directory as it was when it was last read from its start.
+	// entries is the directory as it was when it was last read from its start,
+	// nil where that was too long ago; see listings.
 	entries []tree.Entry
 
 	// poll is the descriptor's place in the list of the poll numbered turn.
@@ -74,7 +75,7 @@ func (t *table) get(fd uint32) *desc {
 }
 
 // add enters a descriptor. Where the table is full it closes it and answers
-// errNfile.
+// errMfile.
 func (t *table) add(d *desc) (uint32, errno) {
 	for t.free < len(t.slots) && t.slots[t.free] != nil {
 		t.free++
@@ -83,7 +84,7 @@ func (t *table) add(d *desc) (uint32, errno) {
 		if err := d.close(); err != nil {
 			return 0, toErrno(err)
 		}
-		return 0, errNfile
+		return 0, errMfile
 	}
 	if t.free == len(t.slots) {
 		t.slots = append(t.slots, nil)
