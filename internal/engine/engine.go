@@ -230,15 +230,40 @@ type Engine interface {
 	Close() error
 }
 
-// Limits bound what the instances of a store may take. Zero means no bound
-// but the engine's own.
+// Limits bound what the instances of a store may take. Zero means the bound
+// that WithDefaults gives.
 type Limits struct {
-	// MemoryBytes bounds each linear memory; memory.grow beyond it answers -1.
+	// MemoryBytes bounds an instance's linear memories together: each may have
+	// an equal share, nearly always all of it. memory.grow beyond it answers
+	// -1. What a garbage collector keeps of the guest's has as much again.
 	MemoryBytes uint64
-	// TableElements bounds each table.
+	// TableElements bounds an instance's tables in the same way; table.grow
+	// beyond it answers -1. An element takes 8 bytes.
 	TableElements uint64
 	// StackBytes bounds the guest's stack. Zero is 1 MiB.
 	StackBytes uint64
+}
+
+const (
+	// maxElements bounds tables where nothing else does. Browsers bound them to
+	// the same (WebAssembly JavaScript Interface, "Implementation-defined
+	// Limits").
+	maxElements = 10_000_000
+	// minElements are given however small the memory is: large programs have
+	// some 30,000.
+	minElements = 64 << 10
+)
+
+// WithDefaults gives bounds to what has none: tables may have ten million
+// elements, and under a limit on memory a quarter of that memory's size.
+func (l Limits) WithDefaults() Limits {
+	if l.TableElements == 0 {
+		l.TableElements = maxElements
+		if l.MemoryBytes != 0 {
+			l.TableElements = min(maxElements, max(minElements, l.MemoryBytes/4/8))
+		}
+	}
+	return l
 }
 
 // Module is compiled code. It is safe for concurrent use.

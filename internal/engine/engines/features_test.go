@@ -42,6 +42,7 @@ var features = []struct{ name, wat string }{
 	{"shared memories (threads)", `(module (memory 1 1 shared))`},
 	{"atomic instructions (threads)", `(module (memory 1) (func (result i32) (i32.atomic.load (i32.const 0))))`},
 	{"wide arithmetic", `(module (func (param i64 i64) (result i64 i64) (i64.mul_wide_u (local.get 0) (local.get 1))))`},
+	{"stack switching", `(module (type $f (func)) (type $c (cont $f)))`},
 	{"custom page sizes", `(module (memory 1 (pagesize 1)))`},
 }
 

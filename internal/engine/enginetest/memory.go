@@ -46,6 +46,12 @@ func (s Subject) tableLimits(t *testing.T) {
 	in := instantiate(t, newStore(t, e, engine.Limits{TableElements: 10}), m, nil)
 	wants(t, in, []uint64{2}, "grow table", 8)
 	wants(t, in, []uint64{math.MaxUint32}, "grow table", 1)
+	// Without a limit of their own tables have one by the memory's, or at all.
+	for memory, most := range map[uint64]uint64{64 << 20: 2 << 20, 0: 10_000_000} {
+		in := instantiate(t, newStore(t, e, engine.Limits{MemoryBytes: memory}), m, nil)
+		wants(t, in, []uint64{math.MaxUint32}, "grow table", most-1)
+		wants(t, in, []uint64{2}, "grow table", most-2)
+	}
 	if _, err := newStore(t, e, engine.Limits{TableElements: 1}).Instantiate(ctx, m, externs{}.resolve); err == nil ||
 		!strings.Contains(err.Error(), "2 elements") {
 		t.Errorf("a table that begins beyond the limit: got %v", err)

@@ -1,7 +1,6 @@
 package signature
 
 import (
-	"bytes"
 	"errors"
 	"reflect"
 	"strings"
@@ -144,29 +143,8 @@ func TestFits(t *testing.T) {
 	}
 }
 
-func TestCapTables(t *testing.T) {
-	for guest, want := range map[string]string{
-		"owner":  "table of funcref, 3 to 10",
-		"right":  "table of funcref, 1 to 10",
-		"values": "table of funcref, 2 to 5",
-	} {
-		wasm := enginetest.Guest(t, guest)
-		s, err := Parse(CapTables(wasm, 10))
-		if err != nil {
-			t.Errorf("%s: %v", guest, err)
-		} else if got := s.Tables[0].String(); got != want {
-			t.Errorf("%s: got a %s, want a %s", guest, got, want)
-		}
-	}
-	for _, guest := range []string{"right", "start"} {
-		if wasm := enginetest.Guest(t, guest); &CapTables(wasm, 10)[0] != &wasm[0] {
-			t.Errorf("%s was copied, though it needs no change", guest)
-		}
-	}
-}
-
 // FuzzParse: no input makes the parser panic or take more than its share, and
-// what it accepts goes through the codec and the rewriting of tables.
+// what it accepts goes through the codec.
 func FuzzParse(f *testing.F) {
 	for _, guest := range guests {
 		f.Add(enginetest.Guest(f, guest))
@@ -183,10 +161,6 @@ func FuzzParse(f *testing.F) {
 		back, err := Decode(s.Append(nil))
 		if err != nil || describe(back) != describe(s) {
 			t.Errorf("the codec gave %v, %v", back, err)
-		}
-		capped := CapTables(wasm, 7)
-		if again := CapTables(capped, 7); !bytes.Equal(again, capped) {
-			t.Error("capping twice changes more than capping once")
 		}
 	})
 }

@@ -82,6 +82,7 @@ func (e *Engine) probe() string {
 
 // NewStore implements engine.Engine.
 func (e *Engine) NewStore(l engine.Limits) (engine.Store, error) {
+	l = l.WithDefaults()
 	if l.StackBytes == 0 {
 		l.StackBytes = defaultStack
 	}

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"wherry/internal/engine"
@@ -59,5 +60,68 @@ func TestExoticTypes(t *testing.T) {
 		}
 		st.Close()
 		m.Close()
+	}
+}
+
+// TestShares: memories and tables of one instance share what the limits give,
+// and what the collector keeps is bounded too.
+func TestShares(t *testing.T) {
+	e := New()
+	defer e.Close()
+	ctx := context.Background()
+	const mib = 1 << 20
+	for name, c := range map[string]struct {
+		wat  string
+		want uint64 // what "run" answers; 0 for a trap
+		err  string // at the start
+	}{
+		"memories": {`(module (memory $a 1) (memory $b 1) (func (export "run") (result i64)
+			(loop $more (br_if $more (i32.ne (memory.grow $a (i32.const 1)) (i32.const -1))))
+			(loop $more (br_if $more (i32.ne (memory.grow $b (i32.const 1)) (i32.const -1))))
+			(i64.extend_i32_u (i32.add (memory.size $a) (memory.size $b)))))`, 8 * mib / 65536, ""},
+		"wide memory": {`(module (memory i64 1) (func (export "run") (result i64)
+			(loop $more (br_if $more (i64.ne (memory.grow (i64.const 1)) (i64.const -1))))
+			memory.size))`, 8 * mib / 65536, ""},
+		"tables": {`(module (table $a 1 externref) (table $b 1 funcref) (func (export "run") (result i64)
+			(loop $more (br_if $more (i32.ne (table.grow $a (ref.null extern) (i32.const 1)) (i32.const -1))))
+			(loop $more (br_if $more (i32.ne (table.grow $b (ref.null func) (i32.const 1)) (i32.const -1))))
+			(i64.extend_i32_u (i32.add (table.size $a) (table.size $b)))))`, 8 * mib / 4 / 8, ""},
+		"objects": {`(module (type $node (struct (field (ref null $node)))) (func (export "run") (result i64) (local $list (ref null $node))
+			(loop $more (local.set $list (struct.new $node (local.get $list))) (br $more)) (i64.const 1)))`, 0, ""},
+		"arrays": {`(module (type $a (array i64)) (func (export "run") (result i64)
+			(i64.extend_i32_u (array.len (array.new_default $a (i32.const 100000000))))))`, 0, ""},
+		"one too large": {`(module (memory 1) (memory 65) (func (export "run") (result i64) (i64.const 1)))`, 0, "begins with 65 pages of 64 KiB, the limit is 8388608 bytes for 2 memories"},
+		"too many":      {`(module` + strings.Repeat(" (memory 1)", 150) + `)`, 0, "count exceeds limit"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			wasm, err := ParseText([]byte(c.wat))
+			if err != nil {
+				t.Fatal(err)
+			}
+			m, err := e.Compile(ctx, wasm)
+			if err == nil {
+				defer m.Close()
+				st, e := e.NewStore(engine.Limits{MemoryBytes: 8 * mib})
+				if e != nil {
+					t.Fatal(e)
+				}
+				defer st.Close()
+				var in engine.Instance
+				if in, err = st.Instantiate(ctx, m, nil); err == nil && c.err == "" {
+					got, err := in.Call(ctx, "run")
+					var trap *engine.Trap
+					if c.want == 0 && !errors.As(err, &trap) {
+						t.Errorf("got %v, %v, want a trap", got, err)
+					}
+					if c.want != 0 && (err != nil || got[0] != c.want) {
+						t.Errorf("got %v, %v, want %d", got, err, c.want)
+					}
+					return
+				}
+			}
+			if c.err == "" || err == nil || !strings.Contains(err.Error(), c.err) {
+				t.Errorf("got %v, want %q", err, c.err)
+			}
+		})
 	}
 }

@@ -100,10 +100,14 @@ func (m *Module) Serialize(w io.Writer) error {
 	if m.elf != 0 {
 		elf = elf[:m.elf] // what wasmtime mapped has the trailer too
 	}
+	trailer, err := encodeTrailer(m.sig, len(elf))
+	if err != nil {
+		return err
+	}
 	if _, err := w.Write(elf); err != nil {
 		return err
 	}
-	_, err = w.Write(encodeTrailer(m.sig, len(elf)))
+	_, err = w.Write(trailer)
 	return err
 }
 

@@ -13,6 +13,7 @@ import (
 	"unsafe"
 
 	"wherry/internal/engine"
+	"wherry/internal/engine/signature"
 )
 
 // Store is a wasmtime store.
@@ -38,15 +39,22 @@ var _ engine.Store = (*Store)(nil)
 func newStore(v *C.wasm_engine_t, l engine.Limits) *Store {
 	s := &Store{engine: v, limits: l, stack: C.size_t(l.StackBytes), ptr: C.wasmtime_store_new(v, nil, nil)}
 	s.context = C.wasmtime_store_context(s.ptr)
+	s.id = stores.add(s)
+	return s
+}
+
+// bound lets an instance grow to the store's limits. wasmtime bounds each
+// memory and table alone, so all of an instance's have a share. An instance
+// that is made later sets the bound for those that are there.
+func (s *Store) bound(sig *signature.Signature) {
 	limit := func(n uint64) C.int64_t {
 		if n == 0 || n > math.MaxInt64 {
 			return -1
 		}
 		return C.int64_t(n)
 	}
-	C.wasmtime_store_limiter(s.ptr, limit(l.MemoryBytes), limit(l.TableElements), -1, -1, -1)
-	s.id = stores.add(s)
-	return s
+	each := sig.Share(s.limits)
+	C.wasmtime_store_limiter(s.ptr, limit(each.MemoryBytes), limit(each.TableElements), -1, -1, -1)
 }
 
 // Close implements engine.Store. It must not be called from a host function.
@@ -86,6 +94,7 @@ func (s *Store) Instantiate(ctx context.Context, m engine.Module, resolve engine
 	if err := mod.sig.Fits(s.limits); err != nil {
 		return nil, fmt.Errorf("instantiate: %w", err)
 	}
+	s.bound(mod.sig)
 	code, err := mod.in(s.engine)
 	if err != nil {
 		return nil, err

@@ -23,11 +23,14 @@ const (
 	trailerMax   = 64 << 20
 )
 
-func encodeTrailer(sig *signature.Signature, elf int) []byte {
+func encodeTrailer(sig *signature.Signature, elf int) ([]byte, error) {
 	body := sig.Append(nil)
+	if len(body) > trailerMax {
+		return nil, fmt.Errorf("%w: its imports and exports with their types take %d bytes, more than the %d that are kept", engine.ErrInvalidModule, len(body), trailerMax)
+	}
 	tail := binary.LittleEndian.AppendUint64(nil, uint64(elf))
 	tail = binary.LittleEndian.AppendUint64(tail, uint64(len(body)))
-	return append(append(body, tail...), trailerMagic...)
+	return append(append(body, tail...), trailerMagic...), nil
 }
 
 // readTrailer gives the signature and the length of the ELF file before it.

@@ -3,8 +3,8 @@
 // wazero has no compiler for the CPU, its interpreter runs instead.
 //
 // What it cannot do, and nothing here can mend: a guest's stack always has
-// wazero's own bound (50 MB; 2,000 frames in the interpreter), whatever
-// Limits.StackBytes says; a looping guest cannot be preempted, so that
+// wazero's own bound, whatever Limits.StackBytes says: it doubles from 10 KB until
+// it has passed 50 MB, and so ends at 84 MB (in the interpreter at 2,000 frames); a looping guest cannot be preempted, so that
 // a garbage collection in the same process waits for it and everything else
 // with it. Nothing on which liveness depends may share its process.
 //
@@ -112,6 +112,7 @@ func (e *Engine) Compile(ctx context.Context, wasm []byte) (engine.Module, error
 
 // NewStore implements engine.Engine.
 func (e *Engine) NewStore(l engine.Limits) (engine.Store, error) {
+	l = l.WithDefaults()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {

@@ -28,7 +28,6 @@ type Module struct {
 	mu       sync.Mutex
 	closed   bool
 	compiled map[wazero.Runtime]wazero.CompiledModule
-	capped   map[wazero.Runtime]wazero.CompiledModule // the same with bounded tables
 }
 
 var _ engine.Module = (*Module)(nil)
@@ -63,7 +62,6 @@ func (e *Engine) compile(ctx context.Context, wasm []byte, offered entry) (*Modu
 		wasm:     wasm,
 		entry:    offered,
 		compiled: map[wazero.Runtime]wazero.CompiledModule{e.compiler: c},
-		capped:   make(map[wazero.Runtime]wazero.CompiledModule),
 	}
 	if offered.empty() {
 		m.entry = e.code.made
@@ -75,37 +73,26 @@ func compileContext(ctx context.Context) context.Context {
 	return experimental.WithCompilationWorkers(context.WithoutCancel(ctx), runtime.GOMAXPROCS(0))
 }
 
-// in gives the module for a store's runtime, whose tables may have at most
-// tables elements, 0 for no bound. Its code is compiled already, or is offered
-// again; only decoding is repeated. But a bound on tables is written into the
-// module, since wazero knows no other, and a changed module is compiled anew.
-func (m *Module) in(e *Engine, r wazero.Runtime, tables uint64) (wazero.CompiledModule, error) {
+// in gives the module for a store's runtime. Its code is compiled already, or is
+// offered again; only decoding is repeated.
+func (m *Module) in(e *Engine, r wazero.Runtime) (wazero.CompiledModule, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
 		return nil, errClosed
 	}
-	forms, wasm, offered := m.compiled, m.wasm, m.entry
-	if tables != 0 {
-		if c := m.capped[r]; c != nil {
-			return c, nil
-		}
-		if wasm = signature.CapTables(m.wasm, tables); &wasm[0] != &m.wasm[0] {
-			forms, offered = m.capped, entry{}
-		}
-	}
-	if c := forms[r]; c != nil {
+	if c := m.compiled[r]; c != nil {
 		return c, nil
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	*e.code = codeCache{offered: offered}
+	*e.code = codeCache{offered: m.entry}
 	defer func() { *e.code = codeCache{} }()
-	c, err := r.CompileModule(compileContext(context.Background()), wasm)
+	c, err := r.CompileModule(compileContext(context.Background()), m.wasm)
 	if err != nil {
 		return nil, err
 	}
-	forms[r] = c
+	m.compiled[r] = c
 	return c, nil
 }
 
@@ -114,7 +101,6 @@ func (m *Module) in(e *Engine, r wazero.Runtime, tables uint64) (wazero.Compiled
 func (m *Module) forget(r wazero.Runtime) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	delete(m.capped, r)
 	if len(m.compiled) > 1 {
 		delete(m.compiled, r)
 	}
@@ -132,12 +118,10 @@ func (m *Module) Close() error {
 	defer m.mu.Unlock()
 	m.closed = true
 	var err error
-	for _, forms := range []map[wazero.Runtime]wazero.CompiledModule{m.compiled, m.capped} {
-		for _, c := range forms {
-			err = errors.Join(err, c.Close(context.Background()))
-		}
+	for _, c := range m.compiled {
+		err = errors.Join(err, c.Close(context.Background()))
 	}
-	m.compiled, m.capped, m.wasm, m.entry = nil, nil, nil, entry{}
+	m.compiled, m.wasm, m.entry = nil, nil, entry{}
 	return err
 }
 

@@ -70,8 +70,11 @@ func (s *Store) Instantiate(ctx context.Context, m engine.Module, resolve engine
 	if err := s.fits(mod.sig); err != nil {
 		return nil, fmt.Errorf("instantiate: %w", err)
 	}
-	compiled, err := mod.in(s.engine, s.runtime, s.limits.TableElements)
+	compiled, err := mod.in(s.engine, s.runtime)
 	if err != nil {
+		return nil, err
+	}
+	if err := capTables(compiled, mod.sig.Share(s.limits).TableElements); err != nil {
 		return nil, err
 	}
 	l, err := s.link(mod.sig.Imports, resolve)
