@@ -287,3 +287,36 @@ func TestDiskUsageInTheOldForm(t *testing.T) {
 		t.Errorf("%s", w.Body)
 	}
 }
+
+// What Docker does not know stands beside what it does, for its own client.
+func TestInspectShowsTheSandbox(t *testing.T) {
+	b := &apitest.Backend{
+		ContainerInspectFunc: func(context.Context, string, bool) (container.InspectResponse, error) {
+			return container.InspectResponse{ID: "abc"}, nil
+		},
+		ContainerSandboxFunc: func(context.Context, string) (daemon.Sandbox, error) {
+			return daemon.Sandbox{May: []string{"listen"}, Granted: &daemon.Granted{Root: "read-only"}}, nil
+		},
+		ImageInspectFunc: func(context.Context, string, string, bool) (image.InspectResponse, error) {
+			return image.InspectResponse{ID: "sha256:def"}, nil
+		},
+		ImageSandboxFunc: func(_ context.Context, ref, platform string) (daemon.Sandbox, error) {
+			return daemon.Sandbox{Unknown: ref + platform + " has no program"}, nil
+		},
+	}
+	for target, want := range map[string][]string{
+		"/containers/abc/json": {`"Id":"abc"`, `"Wherry":{"May":["listen"],"Granted":{`, `"Root":"read-only"`},
+		"/images/x/json":       {`"Id":"sha256:def"`, `"Wherry":{"May":null,"Unknown":"x has no program"}`},
+	} {
+		w := do(t, b, "GET", target, "")
+		for _, part := range want {
+			if w.Code != 200 || !strings.Contains(w.Body.String(), part) {
+				t.Errorf("%s answers %d %s, want %s", target, w.Code, w.Body, part)
+			}
+		}
+	}
+	b.ContainerSandboxFunc = func(context.Context, string) (daemon.Sandbox, error) { return daemon.Sandbox{}, errdefs.ErrNotFound }
+	if w := do(t, b, "GET", "/containers/abc/json", ""); w.Code != 404 {
+		t.Errorf("a container that went meanwhile answers %d", w.Code)
+	}
+}

@@ -108,6 +108,7 @@ const maxNumber = 8192
 // numbers reads a list such as "0-3,5", see cpuset(7), List format.
 func numbers(list string) (map[int]bool, error) {
 	set := map[int]bool{}
+	total := 0
 	for part := range strings.SplitSeq(list, ",") {
 		first, last, span := strings.Cut(strings.TrimSpace(part), "-")
 		if !span {
@@ -120,6 +121,9 @@ func numbers(list string) (map[int]bool, error) {
 		to, err := strconv.ParseUint(last, 10, 16)
 		if err != nil || to < from || to >= maxNumber {
 			return nil, fault.Invalid("want numbers such as 0-3,5")
+		}
+		if total += int(to-from) + 1; total > maxNumber {
+			return nil, fault.Invalid("want each number once")
 		}
 		for n := from; n <= to; n++ {
 			set[int(n)] = true

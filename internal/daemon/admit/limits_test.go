@@ -109,6 +109,7 @@ func TestLimitsHaveDockersBounds(t *testing.T) {
 		"Requested CPUs are not available - requested 3":          {CpusetCpus: "3"},
 		"Requested memory nodes are not available":                {CpusetMems: "1"},
 		"Invalid value 0-99999999 for cpuset cpus: want numbers":  {CpusetCpus: "0-99999999"},
+		"for cpuset cpus: want each number once":                  {CpusetCpus: strings.Repeat("0-8000,", 100000) + "1"},
 		"Invalid value 5-1 for cpuset cpus: want numbers such as": {CpusetCpus: "5-1"},
 	} {
 		_, err := Check(&container.Config{}, &container.HostConfig{Resources: r}, machine)
