@@ -2,6 +2,7 @@ package test
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -11,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/moby/profiles/seccomp"
 
 	"wherry/internal/testutil/wherry"
 )
@@ -42,6 +45,7 @@ func TestWalls(t *testing.T) {
 			w := newWalls(t, bin, uid, name == withoutNamespaces)
 			on(t, func(t *testing.T, options ...string) {
 				t.Run("lives", func(t *testing.T) { w.lives(t, options, busy) })
+				t.Run("own filter", func(t *testing.T) { w.ownFilter(t, options, busy) })
 				t.Run("refused", func(t *testing.T) { w.refused(t, options) })
 				for _, call := range endingCalls {
 					t.Run(call, func(t *testing.T) { w.ends(t, options, call) })
@@ -195,6 +199,37 @@ func (w *walls) lives(t *testing.T, options []string, program []byte) {
 	stdout, stderr, code := w.Run(append(args, path, "/", "/volume", "/scratch")...)
 	if code != 0 || stdout != "done\n" {
 		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+}
+
+// ownFilter runs it with filters of the user's own, which count besides.
+func (w *walls) ownFilter(t *testing.T, options []string, program []byte) {
+	path := filepath.Join(w.Dir, "filtered.wasm")
+	write(t, path, string(program))
+	docker, err := json.Marshal(seccomp.DefaultProfile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		profile string
+		code    int
+		says    string
+	}{
+		"docker's": {string(docker), 0, "done"},
+		"errno": {`{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["ftruncate"], "action": "SCMP_ACT_ERRNO", "errnoRet": 27}]}`,
+			1, "File too large"},
+		"argument": {`{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["renameat2"], "action": "SCMP_ACT_ERRNO",
+			"args": [{"index": 4, "value": 0, "op": "SCMP_CMP_EQ"}]}]}`, 1, "not permitted"},
+		"kill":   {`{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["symlinkat"], "action": "SCMP_ACT_KILL"}]}`, 128 + int(syscall.SIGSYS), ""},
+		"notify": {`{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["read"], "action": "SCMP_ACT_NOTIFY"}]}`, 125, "SCMP_ACT_NOTIFY asks a listener"},
+	} {
+		file := filepath.Join(w.Dir, "profile.json")
+		write(t, file, c.profile)
+		args := append([]string{"run", "--rm", "--security-opt", "seccomp=" + file}, options...)
+		stdout, stderr, code := w.Run(append(args, path, "/")...)
+		if code != c.code || !strings.Contains(stdout+stderr, c.says) {
+			t.Errorf("%s: exit code %d, want %d and %q\n%s%s", name, code, c.code, c.says, stdout, stderr)
+		}
 	}
 }
 
