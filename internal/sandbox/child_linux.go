@@ -54,13 +54,18 @@ func StartChild(cmd *exec.Cmd) (*Child, error) {
 	return startChild(cmd, nil, nil)
 }
 
-// startChild is StartChild for a child with successors, if next is not nil.
-// before is called on the thread that forks, which has no other use.
+// startChild is StartChild for a child with a successor, if next is not nil: it
+// ties itself to this program. before is called on the thread that forks, which
+// has no other use.
 func startChild(cmd *exec.Cmd, next chan int, before func() error) (*Child, error) {
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
-	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
+	if next == nil {
+		// Go's way of asking has a child kill itself that is born into another
+		// namespace of processes, where it finds no parent.
+		cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
+	}
 
 	c := &Child{done: make(chan struct{}), next: next, pidfd: -1}
 	started := make(chan error, 1)

@@ -155,7 +155,8 @@ func (s *Standby) clone(c wall.Clone) error {
 		}
 	}
 	err := s.begin(&exec.Cmd{SysProcAttr: attr}, func() error { return join(c.Join) })
-	if errno := unix.Errno(0); errors.As(err, &errno) && c.Flags != 0 {
+	var not *wall.Error
+	if errno := unix.Errno(0); !errors.As(err, &not) && errors.As(err, &errno) {
 		return &wall.Error{What: "make the container's namespaces", Call: "clone", Errno: errno}
 	}
 	return err

@@ -69,6 +69,10 @@ func (b *builder) sysctls() error {
 			// With slashes, dots belong to names (sysctl.d(5)).
 			name = strings.NewReplacer("/", ".", ".", "/").Replace(key)
 		}
+		path := "/proc/sys/" + strings.NewReplacer(".", "/", "/", ".").Replace(name)
+		if strings.Contains(path, "//") || strings.Contains(path, "/../") || strings.HasSuffix(path, "/") {
+			return fmt.Errorf("%q is no name of a sysctl: %w", key, errdefs.ErrInvalidArgument)
+		}
 		var of specs.LinuxNamespaceType
 		switch {
 		case slices.Contains(ipcSysctls, name), strings.HasPrefix(name, "fs.mqueue."):
@@ -82,10 +86,6 @@ func (b *builder) sysctls() error {
 		}
 		if !b.own(of) {
 			return fmt.Errorf("the sysctl %s belongs to the %s namespace, and the container has none of its own: %w", key, of, errdefs.ErrInvalidArgument)
-		}
-		path := "/proc/sys/" + strings.NewReplacer(".", "/", "/", ".").Replace(name)
-		if strings.Contains(path, "//") || strings.Contains(path, "/../") || strings.HasSuffix(path, "/") {
-			return fmt.Errorf("%q is no name of a sysctl: %w", key, errdefs.ErrInvalidArgument)
 		}
 		b.write(path, b.spec.Linux.Sysctl[key], "set the sysctl "+key)
 	}
