@@ -140,7 +140,6 @@ var calls = []call{
 	{"openat", unix.SYS_OPENAT, guests, "path_open, a step of a walk", in0},
 	{"openat2", unix.SYS_OPENAT2, guests, "path_open", in0},
 	{"newfstatat", unix.SYS_NEWFSTATAT, guests, "path_filestat_get, a step of a walk", in0},
-	{"faccessat2", unix.SYS_FACCESSAT2, guests, "what the guest's user may do with a file of the image", in0},
 	{"readlinkat", unix.SYS_READLINKAT, guests, "path_readlink, a step of a walk", in0},
 	{"mkdirat", unix.SYS_MKDIRAT, guests, "path_create_directory", in0},
 	{"unlinkat", unix.SYS_UNLINKAT, guests, "path_unlink_file, path_remove_directory", in0},
