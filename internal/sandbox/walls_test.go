@@ -271,7 +271,7 @@ func TestWallsThatFail(t *testing.T) {
 		"rlimit": {change: func(r *room) {
 			r.Spec.Process.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Soft: 2, Hard: 1}}
 		}, words: "cannot set RLIMIT_NOFILE to 2:1: invalid argument"},
-		"oom": {change: func(r *room) { n := 2000; r.Spec.Process.OOMScoreAdj = &n }, words: "cannot set the oom score to 2000: invalid argument", root: true},
+		"oom":  {change: func(r *room) { n := 2000; r.Spec.Process.OOMScoreAdj = &n }, words: "cannot set the oom score to 2000: invalid argument", root: true},
 		"name": {change: func(r *room) { r.Spec.Hostname = strings.Repeat("x", 65) }, words: "cannot set the host name: "},
 	} {
 		if c.root && os.Geteuid() != 0 {
