@@ -302,10 +302,9 @@ func costs() error {
 }
 
 // BenchmarkSeal measures what a start pays for the seal and what a call pays
-// afterwards.
+// afterwards: the least of all rounds, as others work on the machine too.
 func BenchmarkSeal(b *testing.B) {
-	var sum [5]int64
-	n := int64(0)
+	var least [5]int64
 	for b.Loop() {
 		cmd := exec.Command("/proc/self/exe")
 		cmd.Env = append(os.Environ(), sealedEnv+"=costs")
@@ -318,11 +317,12 @@ func BenchmarkSeal(b *testing.B) {
 			b.Fatal(err)
 		}
 		for i := range v {
-			sum[i] += v[i]
+			if least[i] == 0 || v[i] < least[i] {
+				least[i] = v[i]
+			}
 		}
-		n++
 	}
 	for i, unit := range []string{"seal-ns", "gettid-before-ns", "gettid-ns", "fcntl-before-ns", "fcntl-ns"} {
-		b.ReportMetric(float64(sum[i]/n), unit)
+		b.ReportMetric(float64(least[i]), unit)
 	}
 }
