@@ -71,7 +71,8 @@ func (d *desc) stat() (tree.Stat, error) {
 	return tree.Stat{Type: d.filetype()}, nil
 }
 
-// putFilestat writes a filestat (typenames.witx).
+// putFilestat writes a filestat (typenames.witx). A time before 1970, which it
+// has no number for, is 0.
 func putFilestat(m memory, ptr uint32, st tree.Stat) errno {
 	b, inside := m.bytes(ptr, 64)
 	if !inside {
@@ -83,9 +84,9 @@ func putFilestat(m memory, ptr uint32, st tree.Stat) errno {
 	b[16] = byte(st.Type)
 	binary.LittleEndian.PutUint64(b[24:], st.Nlink)
 	binary.LittleEndian.PutUint64(b[32:], st.Size)
-	binary.LittleEndian.PutUint64(b[40:], uint64(st.Atim))
-	binary.LittleEndian.PutUint64(b[48:], uint64(st.Mtim))
-	binary.LittleEndian.PutUint64(b[56:], uint64(st.Ctim))
+	binary.LittleEndian.PutUint64(b[40:], uint64(max(st.Atim, 0)))
+	binary.LittleEndian.PutUint64(b[48:], uint64(max(st.Mtim, 0)))
+	binary.LittleEndian.PutUint64(b[56:], uint64(max(st.Ctim, 0)))
 	return ok
 }
 
