@@ -175,14 +175,14 @@ func removeGroup(dir string) error {
 }
 
 // What a container's process takes of its memory limit besides the guest's
-// memory, in bytes, as measured by TestProcessMemory: 2 to 3 MiB with wasmtime,
-// which maps the compiled code, and its needs for files and sockets; page tables
-// of a five hundredth of the guest's memory, for which tableShare leaves twice as
-// much. wazero copies the code and keeps what it knows of the module: heap and
-// code came to 3.2 times the code for a Go program, 2.8 times the module for one
-// that is mostly data.
+// memory, in bytes, as measured by TestProcessMemory. With wasmtime, which maps
+// the compiled code, it is 2 to 3 MiB, or 7 where the kernel gives huge pages; the
+// rest is for files and sockets. Page tables are a five hundredth of the guest's
+// memory, for which tableShare leaves twice as much. wazero copies the code and
+// keeps what it knows of the module: heap and code came to 3.2 times the code for
+// a Go program, 2.8 times the module for one that is mostly data.
 const (
-	ownMemory   = 8 << 20
+	ownMemory   = 12 << 20
 	tableShare  = 256
 	wazeroTimes = 3
 	// leastMemory is what a limit must leave to a guest.
@@ -199,7 +199,7 @@ func (c *container) guestMemory(s *spec, engine string, p *program, code *os.Fil
 		return limit, 0, nil
 	}
 	// Of a small limit less is taken: what is too little shows at the start.
-	own = min(ownMemory, max(ownMemory/2, limit/4)) + limit/tableShare
+	own = min(ownMemory, max(ownMemory/3, limit/4)) + limit/tableShare
 	if engine == "" {
 		engine = engines.Names()[0]
 	}

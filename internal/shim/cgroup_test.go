@@ -42,6 +42,9 @@ func limited(t *testing.T, r *specs.LinuxResources, args ...string) *box {
 		}
 		t.Skipf("no cgroups: %s", s.Why)
 	}
+	if parent := os.Getenv("WHERRY_TEST_CGROUP_PARENT"); parent != "" {
+		s.Parent = parent
+	}
 	b := newBox(t, args...)
 	wat, err := filepath.Abs("testdata/bound.wat")
 	if err != nil {
@@ -62,7 +65,7 @@ func limited(t *testing.T, r *specs.LinuxResources, args ...string) *box {
 func (b *box) folders() (all []string) {
 	b.t.Helper()
 	name := "test-" + filepath.Base(b.dir)
-	for _, pattern := range []string{"/wherry/" + name, "/*/wherry/" + name, "/user.slice/*/*/user.slice/wherry-" + name + ".scope"} {
+	for _, pattern := range []string{"/wherry/" + name, "/*/wherry/" + name, "/system.slice/wherry-" + name + ".scope", "/user.slice/*/*/user.slice/wherry-" + name + ".scope"} {
 		found, err := filepath.Glob("/sys/fs/cgroup" + pattern)
 		if err != nil {
 			b.t.Fatal(err)
@@ -159,7 +162,7 @@ func TestProcessMemory(t *testing.T) {
 				}
 			}
 			t.Logf("%s: %d KiB of memory and %d of page tables; module %d KiB, the largest code %d", engine, anon, tables, guest>>10, code>>10)
-			kept := uint64(8<<20 + limit/256)
+			kept := uint64(12<<20 + limit/256)
 			if engine == "wazero" {
 				kept += uint64(3 * (guest + code))
 			}

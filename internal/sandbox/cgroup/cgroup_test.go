@@ -217,7 +217,8 @@ func TestMemory(t *testing.T) {
 		if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != unix.SIGKILL {
 			t.Fatalf("a hog over its limit ended with %v, want SIGKILL", err)
 		}
-		if mib := bytes.Count(out, []byte("\n")); mib < 10 || mib > 32 {
+		// What it had before it was placed is counted elsewhere.
+		if mib := bytes.Count(out, []byte("\n")); mib < 10 || mib > 40 {
 			t.Errorf("the hog got %d MiB of 32", mib)
 		}
 		select {
