@@ -147,6 +147,9 @@ func threads(i *Info) string {
 	if im, ok := i.findImport(func(im Import) bool { return im.Module == "env" && im.Kind == Memory }); ok && len(i.Memories) > 0 && i.Memories[0].Shared {
 		return fmt.Sprintf("wants a shared memory from its host (%s), which Wherry does not give: build for wasm32-wasip1 without threads", im)
 	}
+	if slices.ContainsFunc(i.Memories, func(m MemoryType) bool { return m.Shared }) {
+		return "has a shared memory, as threads need, which Wherry does not give: build for wasm32-wasip1 without threads"
+	}
 	return ""
 }
 

@@ -48,8 +48,8 @@ func compileChild(ctx context.Context, args []string, in, out *os.File) error {
 		return classed{text, errdefs.ErrInvalidArgument}
 	case st.Code == code.ExitFailed:
 		return errors.New(text)
-	case st.Signal == syscall.SIGXCPU || st.Signal == syscall.SIGKILL:
-		return fmt.Errorf("the compile of the module was stopped: it may take %d s of processor time", code.MaxCPU)
+	case st.Signal == syscall.SIGKILL:
+		return errors.New("the compile of the module was killed: it took more processor time than it may, or the machine has no memory left")
 	case strings.Contains(text, "memory") || st.Signal == syscall.SIGABRT:
 		return fmt.Errorf("the compile of the module ran out of memory")
 	}

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -77,7 +76,7 @@ func (s *Store) loadOne(ctx context.Context, d ocispec.Descriptor) (string, erro
 	}
 	if err := s.linkContent(ctx, d); err != nil {
 		if errdefs.IsDataLoss(err) {
-			err = fmt.Errorf("the archive is not complete: %v: %w", errors.Unwrap(err), errdefs.ErrInvalidArgument)
+			err = fmt.Errorf("the archive is not complete: %v: %w", err, errdefs.ErrInvalidArgument)
 		}
 		return "", s.inImage(shown, err)
 	}

@@ -29,21 +29,6 @@ const (
 	ExitFailed  = 4
 )
 
-// Limits of the compile child.
-const (
-	// MaxModule bounds a module's size in bytes.
-	MaxModule = 1 << 30
-	// maxAddressSpace bounds the child's memory in bytes. The largest modules
-	// known (75 MB) take less than a quarter.
-	maxAddressSpace = 16 << 30
-	// MaxCPU bounds its processor time in seconds.
-	MaxCPU = 900
-	// maxCode bounds what it writes, in bytes.
-	maxCode = 8 << 30
-	// maxFiles bounds its descriptors.
-	maxFiles = 64
-)
-
 // Main is the main function of the compile child. Its arguments are an engine's
 // name, for which it compiles the module on one inherited descriptor to
 // another; "-text", for which it turns the text format into the binary format
@@ -53,7 +38,7 @@ const (
 // Before a byte of the module is read the process is bounded, and seal takes
 // from it all that a compiler does not need.
 func Main(args []string, stdout, stderr io.Writer, seal func() error) int {
-	err := bound()
+	err := bound(moduleSize(), stderr)
 	if err == nil {
 		err = seal()
 	}
@@ -80,26 +65,13 @@ func Main(args []string, stdout, stderr io.Writer, seal func() error) int {
 	return ExitFailed
 }
 
-// bound limits what this process may use.
-func bound() error {
-	for which, n := range map[int]uint64{
-		unix.RLIMIT_AS:     maxAddressSpace,
-		unix.RLIMIT_CPU:    MaxCPU,
-		unix.RLIMIT_FSIZE:  maxCode,
-		unix.RLIMIT_NOFILE: maxFiles,
-		unix.RLIMIT_CORE:   0,
-	} {
-		var l unix.Rlimit
-		if err := unix.Getrlimit(which, &l); err != nil {
-			return err
-		}
-		l.Max = min(l.Max, n)
-		l.Cur = l.Max
-		if err := unix.Setrlimit(which, &l); err != nil {
-			return err
-		}
+// moduleSize is the size of the module to compile, 0 where there is none.
+func moduleSize() int64 {
+	var st unix.Stat_t
+	if unix.Fstat(ModuleFD, &st) != nil {
+		return 0 // only asked for a fingerprint
 	}
-	return nil
+	return st.Size
 }
 
 // parseText reads the text format and writes the binary format.
