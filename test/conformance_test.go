@@ -114,7 +114,7 @@ func conform(t *testing.T, shim, engine, cache, program string) error {
 	case err != nil:
 		return err
 	case code != want.Code:
-		return fmt.Errorf("exit code %d, want %d: %s", code, want.Code, strings.TrimSpace(stderr))
+		return fmt.Errorf("exit code %d, want %d; stderr %q", code, want.Code, strings.TrimSpace(stderr))
 	case want.Stdout != nil && stdout != *want.Stdout:
 		return fmt.Errorf("stdout %q, want %q", stdout, *want.Stdout)
 	case want.Stderr != nil && stderr != *want.Stderr:
