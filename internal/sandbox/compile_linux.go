@@ -106,6 +106,10 @@ func runCompiler(ctx context.Context, args []string, stdout *os.File, files ...*
 	if err != nil {
 		return Status{}, "", fmt.Errorf("start the compile: %w", err)
 	}
+	// Where the machine has no memory left, it is the first to go. It cannot say
+	// so itself, having no paths; where this process may not, or it has ended,
+	// the kernel chooses without the hint.
+	_ = os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", child.PID()), []byte("1000"), 0)
 	// The child's end is the only other thing to wait for: an error here only
 	// says that it has ended already.
 	stop := context.AfterFunc(ctx, func() { _ = child.Signal(syscall.SIGKILL) })

@@ -39,8 +39,7 @@ func cpuOf(size int64) uint64 {
 func memoryOf(machine uint64) uint64 { return min(max(machine/2, memoryLeast), memoryMost) }
 
 // bound limits what this process may use for a module of size bytes. Where it
-// takes too much time it says so on w and ends; where the machine has no memory
-// left, it is the first to go.
+// takes too much time it says so on w and ends.
 func bound(size int64, w io.Writer) error {
 	var machine unix.Sysinfo_t
 	if err := unix.Sysinfo(&machine); err != nil {
@@ -61,9 +60,6 @@ func bound(size int64, w io.Writer) error {
 		if err := unix.Setrlimit(which, &l); err != nil {
 			return err
 		}
-	}
-	if err := os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0); err != nil {
-		return fmt.Errorf("be the first to go for lack of memory: %w", err)
 	}
 	return boundTime(cpuOf(size), w)
 }
