@@ -143,14 +143,22 @@ func deep(n int) int {
 
 func main() {
 	for args := os.Args[1:]; len(args) > 0; {
+		try := args[0] == "try" && len(args) > 1 // the next verb may fail
+		if try {
+			args = args[1:]
+		}
 		v, ok := verbs[args[0]]
 		if !ok || len(args) <= v.operands {
 			fmt.Fprintln(os.Stderr, "no verb with its operands:", args)
 			os.Exit(64)
 		}
 		if err := v.do(args[1 : 1+v.operands]); err != nil {
-			fmt.Fprintln(os.Stderr, args[0]+":", err)
-			os.Exit(1)
+			if try {
+				fmt.Println(args[0]+":", err)
+			} else {
+				fmt.Fprintln(os.Stderr, args[0]+":", err)
+				os.Exit(1)
+			}
 		}
 		args = args[1+v.operands:]
 	}

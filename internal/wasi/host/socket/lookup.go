@@ -59,17 +59,25 @@ func (n *Network) Lookup(name string, family Family, numeric bool) ([]netip.Addr
 	}
 	r := &n.resolver
 	key := canonical(name)
-	if addrs, ok := r.hosts[key]; ok {
+	if addrs, ok := r.own(key); ok {
 		return keep(addrs, family), key, nil
-	}
-	if key == "localhost" || strings.HasSuffix(key, ".localhost") { // RFC 6761 6.3
-		return keep([]netip.Addr{loopback(netip.IPv4Unspecified()), netip.IPv6Loopback()}, family), key, nil
 	}
 	if n.allow != nil {
 		return n.lookupListed(name, family)
 	}
 	addrs, cname, _, err := r.ask(name, family, nil)
 	return addrs, cname, err
+}
+
+// own gives the addresses of a canonical name that nobody need be asked for.
+func (r *resolver) own(name string) ([]netip.Addr, bool) {
+	if addrs, ok := r.hosts[name]; ok {
+		return addrs, true
+	}
+	if name == "localhost" || strings.HasSuffix(name, ".localhost") { // RFC 6761 6.3
+		return []netip.Addr{loopback(netip.IPv4Unspecified()), netip.IPv6Loopback()}, true
+	}
+	return nil, false
 }
 
 // keep picks the addresses of a family, IPv4 first.

@@ -167,7 +167,7 @@ func (n *Network) refresh(port uint16) {
 		if now.After(deadline) {
 			return // the others have their turn with the next attempt
 		}
-		if _, static := n.resolver.hosts[name]; static || !n.known.due(name, now) {
+		if _, static := n.resolver.own(name); static || !n.known.due(name, now) {
 			continue
 		}
 		// Whatever goes wrong, the name gives no address then.
