@@ -25,8 +25,26 @@ var built struct {
 	err  error
 }
 
-// Programs is the folder of the stock programs; they are built at first use.
-func Programs(t testing.TB) string {
+// Set is a pair of a containerd and a Docker Engine.
+type Set string
+
+// The sets that tests run with.
+const (
+	Newest Set = "newest" // containerd 2.4 and Docker Engine 29
+	Debian Set = "debian" // containerd 1.7 and Docker Engine 26.1, of Debian's packages
+)
+
+// Programs is the folder of a set's programs; they are built at first use.
+func Programs(t testing.TB, set Set) string {
+	t.Helper()
+	dir := programs(t)
+	if set == Debian {
+		return filepath.Join(dir, "debian", "bin")
+	}
+	return dir
+}
+
+func programs(t testing.TB) string {
 	t.Helper()
 	built.once.Do(func() {
 		var stderr bytes.Buffer
@@ -131,25 +149,29 @@ type Containerd struct {
 
 // StartContainerd runs a containerd which finds shims in the folders of path,
 // before the stock ones, and ends it with the test.
-func StartContainerd(t testing.TB, path ...string) *Containerd {
+func StartContainerd(t testing.TB, set Set, path ...string) *Containerd {
 	t.Helper()
-	c := &Containerd{Dir: t.TempDir(), programs: Programs(t)}
+	c := &Containerd{Dir: t.TempDir(), programs: Programs(t, set)}
 	// A socket's path is short.
 	run, err := os.MkdirTemp("/run", "c")
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.Address = filepath.Join(run, "c.sock")
-	config := fmt.Sprintf(`version = 3
+	version, cri := 3, "io.containerd.cri.v1.runtime"
+	if set == Debian {
+		version, cri = 2, "io.containerd.grpc.v1.cri"
+	}
+	config := fmt.Sprintf(`version = %d
 root = %q
 state = %q
 [grpc]
   address = %q
 [ttrpc]
   address = %q
-[plugins."io.containerd.cri.v1.runtime"]
+[plugins.%q]
   restrict_oom_score_adj = true
-`, filepath.Join(c.Dir, "root"), filepath.Join(run, "state"), c.Address, c.Address+".ttrpc")
+`, version, filepath.Join(c.Dir, "root"), filepath.Join(run, "state"), c.Address, c.Address+".ttrpc", cri)
 	if err := os.WriteFile(filepath.Join(c.Dir, "config.toml"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
