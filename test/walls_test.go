@@ -30,22 +30,15 @@ const withoutNamespaces = "user without namespaces"
 // the walls around it are there to stop: as root and as an ordinary user, on
 // each engine.
 func TestWalls(t *testing.T) {
-	bin := probePrograms(t)
+	bin := probePrograms(t, "CGO_ENABLED=1")
 	busy := compileGo(t, "busy")
-	users := map[string]int{"root": 0, "ordinary user": ordinaryUser, withoutNamespaces: ordinaryUser}
-	if own := os.Geteuid(); own != 0 {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("only root can run the engine of another user")
-		}
-		users = map[string]int{"ordinary user": own}
-	}
-	for name, uid := range users {
+	for name, uid := range wallUsers(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWalls(t, bin, uid, name == withoutNamespaces)
+			w := newWalls(t, bin, uid, name == withoutNamespaces, busy)
 			on(t, func(t *testing.T, options ...string) {
-				t.Run("lives", func(t *testing.T) { w.lives(t, options, busy) })
-				t.Run("own filter", func(t *testing.T) { w.ownFilter(t, options, busy) })
+				t.Run("lives", func(t *testing.T) { w.lives(t, options) })
+				t.Run("own filter", func(t *testing.T) { w.ownFilter(t, options) })
 				t.Run("refused", func(t *testing.T) { w.refused(t, options) })
 				for _, call := range endingCalls {
 					t.Run(call, func(t *testing.T) { w.ends(t, options, call) })
@@ -55,8 +48,35 @@ func TestWalls(t *testing.T) {
 	}
 }
 
+// TestWallsWithoutCgo holds the same for the shim without cgo, which closes the
+// process in another way.
+func TestWallsWithoutCgo(t *testing.T) {
+	bin := probePrograms(t, "CGO_ENABLED=0")
+	busy := compileGo(t, "busy")
+	for name, uid := range wallUsers(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWalls(t, bin, uid, name == withoutNamespaces, busy)
+			w.lives(t, nil)
+			w.refused(t, nil)
+			w.ends(t, nil, "mount")
+		})
+	}
+}
+
+// wallUsers are the users whose engines are tried.
+func wallUsers(t *testing.T) map[string]int {
+	if own := os.Geteuid(); own != 0 {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("only root can run the engine of another user")
+		}
+		return map[string]int{"ordinary user": own}
+	}
+	return map[string]int{"root": 0, "ordinary user": ordinaryUser, withoutNamespaces: ordinaryUser}
+}
+
 // probePrograms is a folder of the programs whose shim is built with the probe.
-func probePrograms(t *testing.T) string {
+func probePrograms(t *testing.T, cgo string) string {
 	t.Helper()
 	own := wherry.Programs(t)
 	dir, err := os.MkdirTemp("", "wherry-probe")
@@ -76,7 +96,7 @@ func probePrograms(t *testing.T) string {
 	const shim = "containerd-shim-wherry-v1"
 	build := exec.Command("go", "build", "-trimpath", "-tags", "netgo,osusergo,wherryprobe", "-o", filepath.Join(dir, shim), "./cmd/"+shim)
 	build.Dir = wherry.Root(t)
-	build.Env = append(os.Environ(), "GOFLAGS=-buildvcs=false")
+	build.Env = append(os.Environ(), "GOFLAGS=-buildvcs=false", cgo)
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -126,11 +146,16 @@ func copyProgram(from, to string) error {
 	return err
 }
 
+// silentModule has an empty _start.
+const silentModule = "\x00asm\x01\x00\x00\x00\x01\x04\x01\x60\x00\x00\x03\x02\x01\x00\x07\x0a\x01\x06_start\x00\x00\x0a\x04\x01\x02\x00\x0b"
+
 // walls is an engine with the probe, and what the probe tries to reach.
 type walls struct {
 	*wherry.Engine
-	// guest is a module that would print hello.
+	// guest is a module that does much and prints "done".
 	guest string
+	// silent is one that does nothing, for the probe to stand in for.
+	silent string
 	// secret is a file of the engine's user, outside of everything given.
 	secret string
 	// env tells the probe.
@@ -139,7 +164,7 @@ type walls struct {
 	bare bool
 }
 
-func newWalls(t *testing.T, bin string, uid int, bare bool) *walls {
+func newWalls(t *testing.T, bin string, uid int, bare bool, guest []byte) *walls {
 	w := &walls{bare: bare}
 	user := &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid)}
 	switch {
@@ -150,8 +175,10 @@ func newWalls(t *testing.T, bin string, uid int, bare bool) *walls {
 	default:
 		w.Engine = wherry.StartAs(t, bin, uint32(uid))
 	}
-	w.guest = filepath.Join(w.Dir, "hello.wat")
-	write(t, w.guest, helloText)
+	w.guest = filepath.Join(w.Dir, "busy.wasm")
+	write(t, w.guest, string(guest))
+	w.silent = filepath.Join(w.Dir, "silent.wasm")
+	write(t, w.silent, silentModule)
 
 	dir, err := os.MkdirTemp("", "wherry-secret")
 	if err != nil {
@@ -192,20 +219,16 @@ func newWalls(t *testing.T, bin string, uid int, bare bool) *walls {
 }
 
 // lives runs a guest that does much: the walls must leave it all that it needs.
-func (w *walls) lives(t *testing.T, options []string, program []byte) {
-	path := filepath.Join(w.Dir, "busy.wasm")
-	write(t, path, string(program))
+func (w *walls) lives(t *testing.T, options []string) {
 	args := append([]string{"run", "--rm", "-v", "/volume", "--tmpfs", "/scratch"}, options...)
-	stdout, stderr, code := w.Run(append(args, path, "/", "/volume", "/scratch")...)
+	stdout, stderr, code := w.Run(append(args, w.guest, "/", "/volume", "/scratch")...)
 	if code != 0 || stdout != "done\n" {
 		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 	}
 }
 
 // ownFilter runs it with filters of the user's own, which count besides.
-func (w *walls) ownFilter(t *testing.T, options []string, program []byte) {
-	path := filepath.Join(w.Dir, "filtered.wasm")
-	write(t, path, string(program))
+func (w *walls) ownFilter(t *testing.T, options []string) {
 	docker, err := json.Marshal(seccomp.DefaultProfile())
 	if err != nil {
 		t.Fatal(err)
@@ -226,7 +249,7 @@ func (w *walls) ownFilter(t *testing.T, options []string, program []byte) {
 		file := filepath.Join(w.Dir, "profile.json")
 		write(t, file, c.profile)
 		args := append([]string{"run", "--rm", "--security-opt", "seccomp=" + file}, options...)
-		stdout, stderr, code := w.Run(append(args, path, "/")...)
+		stdout, stderr, code := w.Run(append(args, w.guest, "/")...)
 		if code != c.code || !strings.Contains(stdout+stderr, c.says) {
 			t.Errorf("%s: exit code %d, want %d and %q\n%s%s", name, code, c.code, c.says, stdout, stderr)
 		}
@@ -235,7 +258,7 @@ func (w *walls) ownFilter(t *testing.T, options []string, program []byte) {
 
 func (w *walls) probe(options []string, name string) (stdout, stderr string, code int) {
 	args := append([]string{"run", "--rm", "--network", "none", "-e", "WHERRY_PROBE=" + name}, options...)
-	return w.Run(append(append(args, w.env...), w.guest)...)
+	return w.Run(append(append(args, w.env...), w.silent)...)
 }
 
 // refused runs all that should get an error.
