@@ -111,7 +111,9 @@ func copyInto(t *testing.T, w *world) func(int) error {
 		n, err := root.Open("r6/dir/copied", tree.OpenFlags{Write: true, Create: true, Truncate: round%16 == 0, Follow: true})
 		if err == nil {
 			if f, ok := n.(*tree.File); ok {
-				_, err = unix.Write(f.FD(), []byte("copied"))
+				if _, err := unix.Write(f.FD(), []byte("copied")); err != nil {
+					return err
+				}
 			}
 			n.Close()
 		}
