@@ -18,6 +18,7 @@ var host = sync.OnceValue(func() wall.Host {
 		Privileged:   effective(unix.CAP_SYS_ADMIN),
 		CanFork:      enter.CanFork,
 		MountSetattr: hasMountSetattr(),
+		Initramfs:    onInitramfs(),
 		Landlock:     landlockABI(),
 		LastCap:      lastCap(),
 		Setgroups:    setgroupsAllowed(),
@@ -40,6 +41,27 @@ func effective(c int) bool {
 func hasMountSetattr() bool {
 	_, _, errno := unix.Syscall6(unix.SYS_MOUNT_SETATTR, ^uintptr(0), 0, 0, 0, 0, 0)
 	return errno != unix.ENOSYS
+}
+
+// onInitramfs tells whether "/" is the file system that the kernel begins with
+// (Documentation/filesystems/ramfs-rootfs-initramfs.rst).
+func onInitramfs() bool {
+	var st unix.Statfs_t
+	if unix.Statfs("/", &st) != nil || st.Type != unix.RAMFS_MAGIC && st.Type != unix.TMPFS_MAGIC {
+		return false
+	}
+	text, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return false
+	}
+	initial := false
+	for line := range strings.Lines(string(text)) {
+		// The last mount at a place is the one that is seen.
+		if fields := strings.Fields(line); len(fields) > 4 && fields[4] == "/" {
+			initial = strings.Contains(line, " - rootfs ")
+		}
+	}
+	return initial
 }
 
 // landlockABI is the version of landlock, 0 where there is none

@@ -113,7 +113,7 @@ type room struct {
 }
 
 // newRoom makes one.
-func newRoom(t *testing.T) *room {
+func newRoom(t testing.TB) *room {
 	t.Helper()
 	dir := t.TempDir()
 	for _, name := range []string{"image", "upper", "mount/below", "jail"} {

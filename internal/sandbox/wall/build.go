@@ -19,6 +19,9 @@ type Host struct {
 	CanFork bool
 	// MountSetattr says that the kernel has mount_setattr(2).
 	MountSetattr bool
+	// Initramfs says that the root is the one the kernel begins with, which
+	// pivot_root(2) cannot take away.
+	Initramfs bool
 	// Landlock is the ABI of landlock, 0 for none.
 	Landlock int
 	// LastCap is the highest capability that the kernel knows.

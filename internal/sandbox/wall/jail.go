@@ -26,13 +26,25 @@ func (b *builder) jail() {
 	for i := range j.Binds {
 		b.bind(&j.Binds[i], made)
 	}
-	// With both in one place the old root comes to lie on the new one
-	// (pivot_root(2)).
-	const leave = "leave the host's file system"
-	b.call("pivot_root", unix.SYS_PIVOT_ROOT, leave, str("."), str("."))
-	b.call("umount2", unix.SYS_UMOUNT2, leave, str("."), num(unix.MNT_DETACH))
-	b.call("chdir", unix.SYS_CHDIR, leave, str("/"))
+	b.leave()
 	b.attributes("/", Bind{ReadOnly: true}, "make the container's root read-only")
+}
+
+// leave takes the host's file system away.
+func (b *builder) leave() {
+	const what = "leave the host's file system"
+	if b.host.Initramfs {
+		// The jail is put over it, and the process, which gets no capability to
+		// leave a root, into that.
+		b.call("mount", unix.SYS_MOUNT, what, str("."), str("/"), null, num(unix.MS_MOVE), null)
+		b.call("chroot", unix.SYS_CHROOT, what, str("."))
+	} else {
+		// With both in one place the old root comes to lie on the new one
+		// (pivot_root(2)).
+		b.call("pivot_root", unix.SYS_PIVOT_ROOT, what, str("."), str("."))
+		b.call("umount2", unix.SYS_UMOUNT2, what, str("."), num(unix.MNT_DETACH))
+	}
+	b.call("chdir", unix.SYS_CHDIR, what, str("/"))
 }
 
 // folder makes a folder of the jail and those above it. Paths are relative to

@@ -22,7 +22,7 @@ var update = flag.Bool("update", false, "write the golden files")
 var (
 	root = Host{Privileged: true, CanFork: true, MountSetattr: true, Landlock: 7, LastCap: 40, Setgroups: true}
 	user = Host{UID: 1000, GID: 100, CanFork: true, MountSetattr: true, Landlock: 3, LastCap: 40, Setgroups: true}
-	old  = Host{Privileged: true, CanFork: true, LastCap: 37, Setgroups: true}
+	old  = Host{Privileged: true, CanFork: true, Initramfs: true, LastCap: 37, Setgroups: true}
 )
 
 func without(h Host) Host { h.CanFork = false; return h }
