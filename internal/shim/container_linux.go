@@ -43,6 +43,7 @@ type container struct {
 	warnings    []string // lines for the container's log at its start
 	mounted     string   // where the rootfs was mounted; empty where not here
 	group       *cgroup.Group
+	hooks       *spec  // the specification where it has hooks, else nil
 	unwatch     func() // ends the watch for a lack of memory, nil for none
 
 	// exited is closed when the container is stopped and its exit is told.
@@ -92,6 +93,14 @@ func (c *container) check(op operation) error {
 
 // start lets the guest run. Clients that attached before get its first byte.
 func (c *container) start(ctx context.Context) error {
+	if err := c.letRun(ctx); err != nil {
+		return err
+	}
+	c.startHooks(ctx)
+	return nil
+}
+
+func (c *container) letRun(ctx context.Context) error {
 	if err := c.check(opStart); err != nil {
 		return err
 	}
@@ -267,6 +276,11 @@ func (c *container) delete(ctx context.Context) (bundle.ExitStatus, error) {
 		return exit, err
 	}
 	c.release()
+	if c.hooks != nil {
+		if err := stopHooks(c.hooks, c.id, c.bundle); err != nil {
+			c.log.Warn("after the container's end", "error", err)
+		}
+	}
 	c.status = deleted
 	return exit, nil
 }

@@ -42,6 +42,9 @@ func (c *container) create(ctx context.Context, r *task.CreateTaskRequest) (err 
 	if err != nil {
 		return err
 	}
+	if err := checkHooks(s); err != nil {
+		return err
+	}
 	if err := c.mountRoot(r.Rootfs, s); err != nil {
 		return err
 	}
@@ -74,14 +77,21 @@ func (c *container) create(ctx context.Context, r *task.CreateTaskRequest) (err 
 		return c.lackedMemory(err)
 	}
 	c.watchMemory()
-	if err := bundle.WriteFile(c.bundle, bundle.PID, []byte(strconv.Itoa(proc.PID()))); err != nil {
+	err = bundle.WriteFile(c.bundle, bundle.PID, []byte(strconv.Itoa(proc.PID())))
+	if err == nil {
+		err = c.createHooks(ctx, s, proc.PID())
+	}
+	if err != nil {
 		_ = proc.Signal(unix.SIGKILL) // it may have ended by itself
 		<-proc.Done()
-		return err
+		return errors.Join(err, stopHooks(s, c.id, c.bundle))
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.proc = proc
+	if s.Hooks != nil {
+		c.hooks = s
+	}
 	c.status = created
 	go c.watch()
 	c.events.publish(topicCreate, &events.TaskCreate{

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/containerd/errdefs"
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"wherry/internal/shim/bundle"
@@ -366,5 +367,36 @@ func TestCompiledOnce(t *testing.T) {
 	// By its size: a new file may get the removed one's inode.
 	if files := entries(); len(files) != 1 || files[0].Size() != first[0].Size() {
 		t.Errorf("the damaged code is still there")
+	}
+}
+
+func TestHooks(t *testing.T) {
+	b := newBox(t, "exit", "0")
+	told := filepath.Join(b.dir, "told")
+	note := func(kind string) []specs.Hook {
+		// The state's pid is that of a living process, until the end.
+		return []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c",
+			`s=$(cat); p=${s#*\"pid\":}; p=${p%%[,\}]*}; test -e /proc/$p/ns/net && l=lives || l=gone; s=${s#*\"status\":\"}; echo "$0 ${s%%\"*} $l" >>"$1"`, kind, told}}}
+	}
+	b.spec.Hooks = &specs.Hooks{CreateRuntime: note("createRuntime"), Poststart: note("poststart"), Poststop: note("poststop")}
+	//lint:ignore SA1019 Docker up to 27 uses this kind.
+	b.spec.Hooks.Prestart = note("prestart")
+	b.run()
+	b.wait()
+	if _, err := b.shim.Delete(b.context()); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(told)
+	lines := strings.Split(strings.TrimSpace(string(data)), "\n")
+	if err != nil || len(lines) != 4 || lines[0] != "prestart creating lives" || lines[1] != "createRuntime creating lives" ||
+		!strings.HasPrefix(lines[2], "poststart running") || !strings.HasPrefix(lines[3], "poststop stopped") {
+		t.Errorf("hooks ran as %q, %v", lines, err)
+	}
+
+	failing := newBox(t, "exit", "0")
+	failing.spec.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", "echo no bridge; exit 1"}}}}
+	failing.start()
+	if _, err := failing.shim.Create(failing.context()); err == nil || !strings.Contains(err.Error(), "no bridge") {
+		t.Errorf("a hook that fails gave %v", err)
 	}
 }

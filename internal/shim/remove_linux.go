@@ -53,6 +53,10 @@ func remove(o options) (removed, error) {
 		_ = os.Remove(filepath.Join(dir, name))
 	}
 	removeSocket(o, dir)
+	if s, err := readSpec(dir); err == nil {
+		// The container is gone, whatever its hooks say of it.
+		_ = stopHooks(s, o.id, dir)
+	}
 	return st, nil
 }
 
