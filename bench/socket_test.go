@@ -3,8 +3,8 @@
 package bench
 
 import (
+	"errors"
 	"io"
-	"net"
 	"os"
 	"runtime"
 	"testing"
@@ -72,26 +72,37 @@ func BenchmarkSocketEcho(b *testing.B) {
 // echoPeer is a peer that sends back what it gets, on a thread of its own.
 func echoPeer(b *testing.B) (port int) {
 	b.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(func() { l.Close() })
+	if err := errors.Join(unix.Bind(l, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}), unix.Listen(l, 1)); err != nil {
+		b.Fatal(err)
+	}
+	at, err := unix.Getsockname(l)
+	if err != nil {
+		b.Fatal(err)
+	}
 	go func() {
 		runtime.LockOSThread()
-		c, err := l.Accept()
+		defer unix.Close(l)
+		fd, _, err := unix.Accept4(l, unix.SOCK_CLOEXEC)
 		if err != nil {
 			return
 		}
-		f, err := c.(*net.TCPConn).File() // which waits in the kernel
-		c.Close()
-		if err != nil {
-			return
+		defer unix.Close(fd)
+		buf := make([]byte, 64)
+		for {
+			n, err := unix.Read(fd, buf)
+			if n <= 0 || err != nil {
+				return // the other end has closed
+			}
+			if _, err := unix.Write(fd, buf[:n]); err != nil {
+				return
+			}
 		}
-		defer f.Close()
-		_, _ = io.Copy(struct{ io.Writer }{f}, struct{ io.Reader }{f}) // until the other end closes
 	}()
-	return l.Addr().(*net.TCPAddr).Port
+	return at.(*unix.SockaddrInet4).Port
 }
 
 // guestEcho is the guest on an engine.
