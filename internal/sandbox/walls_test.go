@@ -110,26 +110,43 @@ func TestWalls(t *testing.T) {
 	}
 }
 
-// What landlock keeps from being listed is not the host's either.
+// on has walls built for another kernel than this one.
+func on(t *testing.T, change func(*wall.Host)) {
+	had, h := host, host()
+	change(&h)
+	host = func() wall.Host { return h }
+	t.Cleanup(func() { host = had })
+}
+
+// What landlock keeps from being listed is not the host's either, also where
+// the kernel is an old one, or has no other root than its first.
 func TestJailHoldsNothingElse(t *testing.T) {
 	asUser(t)
-	h := host()
-	h.Landlock = 0
-	had := host
-	host = func() wall.Host { return h }
-	defer func() { host = had }()
-	r := newRoom(t)
-	r.Config.Files.Mounts = append(r.Config.Files.Mounts, mountOf(filepath.Join(r.dir, "mount")))
-	_, v := r.enter(t)
-	want := []string{"/code", "/dev", "/dev/full", "/dev/null", "/dev/random", "/dev/urandom", "/dev/zero",
-		"/image", "/image/library", "/mounts", "/mounts/0", "/mounts/0/below", "/upper", "/upper/written"}
-	if !slices.Equal(v.Names, want) || !v.Same {
-		t.Errorf("it sees %v, want %v; the root is the root: %v", v.Names, want, v.Same)
-	}
-	for _, what := range []string{"write /", "write /image", "write /mounts/0", "write /mounts/0/below"} {
-		if v.Tried[what] != "EROFS" {
-			t.Errorf("%s: %q, want EROFS", what, v.Tried[what])
-		}
+	for name, change := range map[string]func(*wall.Host){
+		"new":       func(*wall.Host) {},
+		"old":       func(h *wall.Host) { h.MountSetattr = false },
+		"initramfs": func(h *wall.Host) { h.Initramfs = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			on(t, change)
+			on(t, func(h *wall.Host) { h.Landlock = 0 })
+			r := newRoom(t)
+			r.Config.Files.Mounts = append(r.Config.Files.Mounts, mountOf(filepath.Join(r.dir, "mount")))
+			_, v := r.enter(t)
+			want := []string{"/code", "/dev", "/dev/full", "/dev/null", "/dev/random", "/dev/urandom", "/dev/zero",
+				"/image", "/image/library", "/mounts", "/mounts/0", "/mounts/0/below", "/upper", "/upper/written"}
+			if !slices.Equal(v.Names, want) || !v.Same {
+				t.Errorf("it sees %v, want %v; the root is the root: %v", v.Names, want, v.Same)
+			}
+			for what, want := range map[string]string{
+				"write /": "EROFS", "write /image": "EROFS", "write /mounts/0": "EROFS", "write /mounts/0/below": "EROFS",
+				"map code of the image": "EPERM", "map the code": "",
+			} {
+				if v.Tried[what] != want {
+					t.Errorf("%s: %q, want %q", what, v.Tried[what], want)
+				}
+			}
+		})
 	}
 }
 
@@ -153,17 +170,20 @@ func TestMountsBelow(t *testing.T) {
 			}
 		})
 	}
-	for _, readOnly := range []bool{true, false} {
-		m := mountOf(dir)
-		m.ReadOnly = readOnly
-		r.Config.Files.Mounts = append(r.Config.Files.Mounts[:0], m)
-		_, v := r.enter(t)
-		written := v.Tried["write /mounts/0/below"]
-		if readOnly != (written == "EROFS" || written == "EACCES") {
-			t.Errorf("read-only %v: writing below gave %q", readOnly, written)
-		}
-		if v.Tried["read procfs"] == "" || slices.Contains(v.Names, "/mounts/0/kernel/version") {
-			t.Errorf("the kernel's files are there: %v", v.Names)
+	for _, old := range []bool{false, true} {
+		for _, readOnly := range []bool{true, false} {
+			on(t, func(h *wall.Host) { h.MountSetattr = h.MountSetattr && !old })
+			m := mountOf(dir)
+			m.ReadOnly = readOnly
+			r.Config.Files.Mounts = append(r.Config.Files.Mounts[:0], m)
+			_, v := r.enter(t)
+			written := v.Tried["write /mounts/0/below"]
+			if readOnly != (written == "EROFS" || written == "EACCES") {
+				t.Errorf("read-only %v: writing below gave %q", readOnly, written)
+			}
+			if v.Tried["read procfs"] == "" || slices.Contains(v.Names, "/mounts/0/kernel/version") {
+				t.Errorf("the kernel's files are there: %v", v.Names)
+			}
 		}
 	}
 }
