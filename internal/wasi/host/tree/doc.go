@@ -18,8 +18,10 @@
 //
 // Kernel file systems (procfs, sysfs, cgroup, debugfs, devpts and others) are
 // EACCES wherever they show up, because writing to /proc/self/mem or sysfs is
-// a way out of any sandbox. Sockets, FIFOs and devices are never opened
-// (EACCES); /dev/null and its harmless relatives are the exception.
+// a way out of any sandbox. Sockets, FIFOs and device nodes of an image or a
+// mount are never opened (EACCES), and none makes an open wait. /dev/null and
+// its harmless relatives are the tree's own, and lie over what an image has at
+// their paths.
 //
 // # Writing
 //
@@ -27,7 +29,8 @@
 // writing, truncated, linked or given other times. As with kernel overlays, a
 // File that was opened for reading before shows the image's content on. Names
 // that go away are masked (see upper.go). Owners and modes are kept where the
-// process is root; any other user owns its copies and can always write them.
+// process is root; any other user owns its copies, and changes only what the
+// image's permission bits grant it (see permit.go).
 // Extended attributes are not copied: no guest can see them.
 //
 // # Embedding
