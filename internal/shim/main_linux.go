@@ -1,6 +1,7 @@
 package shim
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"wherry/internal/buildinfo"
+	"wherry/internal/shim/delegate"
 )
 
 // Main is the shim's main function and gives its exit code. args leaves out
@@ -44,7 +46,18 @@ func run(args []string, stdout io.Writer) error {
 	case "start":
 		return start(o, stdout)
 	case "delete":
-		st, err := remove(o)
+		dir, err := o.bundleDir()
+		if err != nil {
+			return err
+		}
+		if delegate.Delegated(dir) {
+			answer, err := removePassedOn(context.Background(), o, dir)
+			if err == nil {
+				_, err = stdout.Write(answer)
+			}
+			return err
+		}
+		st, err := remove(o, dir)
 		if err != nil {
 			return err
 		}

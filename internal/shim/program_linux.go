@@ -123,13 +123,13 @@ func (p *program) inspect(ctx context.Context) error {
 	if !st.Mode().IsRegular() {
 		return fmt.Errorf("exec: %q: is not a regular file: permission denied: %w", p.name, errdefs.ErrPermissionDenied)
 	}
-	if p.size = st.Size(); p.size > code.MaxModule {
-		return p.unusable(fmt.Errorf("it has %d bytes; at most %d are taken", p.size, int64(code.MaxModule)))
-	}
 	head := make([]byte, 512)
 	n, err := p.file.ReadAt(head, 0)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("read the module: %w", err)
+	}
+	if p.size = st.Size(); p.size > code.MaxModule && !isLinux(head[:n]) {
+		return p.unusable(fmt.Errorf("it has %d bytes; at most %d are taken", p.size, int64(code.MaxModule)))
 	}
 	if module.IsText(p.name, head[:n]) {
 		if err := p.translate(ctx); err != nil {
@@ -139,7 +139,10 @@ func (p *program) inspect(ctx context.Context) error {
 	if p.info, err = module.Inspect(p.file, p.size); err == nil {
 		err = p.info.CheckFunc(p.function)
 	}
-	if err != nil {
+	switch {
+	case err != nil && isLinux(head[:n]):
+		return linuxProgram{p.unusable(err)}
+	case err != nil:
 		return p.unusable(err)
 	}
 	return nil

@@ -24,23 +24,23 @@ const (
 // because the generated code of version 3 brings a gRPC server along.
 func (s *service) register(srv *ttrpc.Server) {
 	methods := map[string]ttrpc.Method{
-		"Checkpoint": method(s.Checkpoint),
-		"CloseIO":    method(s.CloseIO),
-		"Connect":    method(s.Connect),
+		"Checkpoint": method(passing(s, "Checkpoint", s.Checkpoint)),
+		"CloseIO":    method(passing(s, "CloseIO", s.CloseIO)),
+		"Connect":    method(passing(s, "Connect", s.Connect)),
 		"Create":     method(s.Create),
-		"Delete":     method(s.Delete),
-		"Exec":       method(s.Exec),
-		"Kill":       method(s.Kill),
-		"Pause":      method(s.Pause),
-		"Pids":       method(s.Pids),
-		"ResizePty":  method(s.ResizePty),
-		"Resume":     method(s.Resume),
+		"Delete":     method(passing(s, "Delete", s.Delete)),
+		"Exec":       method(passing(s, "Exec", s.Exec)),
+		"Kill":       method(passing(s, "Kill", s.Kill)),
+		"Pause":      method(passing(s, "Pause", s.Pause)),
+		"Pids":       method(passing(s, "Pids", s.Pids)),
+		"ResizePty":  method(passing(s, "ResizePty", s.ResizePty)),
+		"Resume":     method(passing(s, "Resume", s.Resume)),
 		"Shutdown":   method(s.Shutdown),
-		"Start":      method(s.Start),
-		"State":      method(s.State),
-		"Stats":      method(s.Stats),
-		"Update":     method(s.Update),
-		"Wait":       method(s.Wait),
+		"Start":      method(passing(s, "Start", s.Start)),
+		"State":      method(passing(s, "State", s.State)),
+		"Stats":      method(passing(s, "Stats", s.Stats)),
+		"Update":     method(passing(s, "Update", s.Update)),
+		"Wait":       method(passing(s, "Wait", s.Wait)),
 	}
 	srv.RegisterService(taskV2, &ttrpc.ServiceDesc{Methods: methods})
 	srv.RegisterService(taskV3, &ttrpc.ServiceDesc{Methods: methods})

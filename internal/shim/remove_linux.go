@@ -16,17 +16,7 @@ import (
 // remove is the delete action: it cleans up behind a shim that died, or that
 // never came up. What it kills counts as killed; a container whose end was
 // told keeps its exit status.
-func remove(o options) (removed, error) {
-	dir := o.bundle
-	if dir == "" {
-		cwd, err := os.Getwd()
-		if err != nil {
-			return removed{}, err
-		}
-		// containerd's working directory may be the bundle of another
-		// container of the same pod.
-		dir = filepath.Join(filepath.Dir(cwd), o.id)
-	}
+func remove(o options, dir string) (removed, error) {
 	st := removed{code: 128 + int(unix.SIGKILL), at: time.Now()}
 	var err error
 	if st.pid, err = killLeft(dir, o.id); err != nil {
@@ -58,6 +48,20 @@ func remove(o options) (removed, error) {
 		_ = stopHooks(s, o.id, dir)
 	}
 	return st, nil
+}
+
+// bundleDir is the bundle of the container that the delete action is for.
+// containerd's working directory may be that of another container of the same
+// pod.
+func (o options) bundleDir() (string, error) {
+	if o.bundle != "" {
+		return o.bundle, nil
+	}
+	cwd, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(filepath.Dir(cwd), o.id), nil
 }
 
 // killLeft kills the container process if it still lives and waits for its

@@ -64,7 +64,7 @@ func serveOn(o options, l net.Listener, f *first) error {
 	signal.Ignore(unix.SIGPIPE, unix.SIGHUP)
 
 	pub := newPublisher(os.Getenv("TTRPC_ADDRESS"), o.namespace, log)
-	svc := newService(log, pub, func(id string) *sandbox.Standby { return f.take(id, log) }, func() { bye.said.Store(true); stop() })
+	svc := newService(o, log, pub, func(id string) *sandbox.Standby { return f.take(id, log) }, func() { bye.said.Store(true); stop() })
 	svc.register(srv)
 
 	served := make(chan error, 1)

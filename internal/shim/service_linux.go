@@ -2,6 +2,7 @@ package shim
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"wherry/internal/sandbox"
+	"wherry/internal/shim/delegate"
 	"wherry/internal/shim/stream"
 )
 
@@ -24,6 +26,7 @@ const lingerIdle = time.Minute
 
 // service is the task API over the containers of this shim.
 type service struct {
+	opts     options
 	log      *slog.Logger
 	events   *publisher
 	shutdown func()
@@ -35,6 +38,8 @@ type service struct {
 	mu sync.Mutex
 	// containers are those not deleted, the ones being created included.
 	containers map[string]*container
+	// delegated are those that another shim runs.
+	delegated map[string]*delegate.Task
 	// closed are the streams of deleted ones, whose clients may still read.
 	closed []*stream.Streams
 }
@@ -44,8 +49,11 @@ var (
 	empty                  = &emptypb.Empty{}
 )
 
-func newService(log *slog.Logger, events *publisher, standby func(string) *sandbox.Standby, shutdown func()) *service {
-	return &service{log: log, events: events, standby: standby, shutdown: shutdown, containers: make(map[string]*container)}
+func newService(o options, log *slog.Logger, events *publisher, standby func(string) *sandbox.Standby, shutdown func()) *service {
+	return &service{
+		opts: o, log: log, events: events, standby: standby, shutdown: shutdown,
+		containers: make(map[string]*container), delegated: make(map[string]*delegate.Task),
+	}
 }
 
 // close lets attached clients take what is left.
@@ -95,6 +103,10 @@ func (s *service) Create(ctx context.Context, r *task.CreateTaskRequest) (*task.
 
 	if err := c.create(ctx, r); err != nil {
 		s.forget(c)
+		var linux linuxProgram
+		if errors.As(err, &linux) && s.opts.address != "" {
+			return s.passOn(ctx, r, err)
+		}
 		return nil, err
 	}
 	return &task.CreateTaskResponse{Pid: uint32(c.pid())}, nil
@@ -172,10 +184,11 @@ func (s *service) Connect(_ context.Context, r *task.ConnectRequest) (*task.Conn
 }
 
 // Shutdown ends the shim, unless it still has containers.
-func (s *service) Shutdown(context.Context, *task.ShutdownRequest) (*emptypb.Empty, error) {
+func (s *service) Shutdown(ctx context.Context, r *task.ShutdownRequest) (*emptypb.Empty, error) {
+	s.shutdownElsewhere(ctx, r)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.containers) == 0 {
+	if len(s.containers)+len(s.delegated) == 0 {
 		s.shutdown()
 	}
 	return empty, nil

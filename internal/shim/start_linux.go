@@ -39,6 +39,9 @@ func start(o options, stdout io.Writer) error {
 		// process takes to begin.
 		f = standby(o.id)
 	}
+	if err := keepInput(os.Stdin); err != nil {
+		return err
+	}
 	params, l, err := claim(o)
 	if err != nil {
 		return err

@@ -81,3 +81,14 @@ func (d *Docker) Run(t testing.TB, args ...string) string {
 	}
 	return strings.TrimSuffix(string(out), "\n")
 }
+
+// Try calls docker and gives what it printed and its exit code.
+func (d *Docker) Try(t testing.TB, args ...string) (out string, code int) {
+	t.Helper()
+	cmd := d.Command(t.Context(), args...)
+	text, err := cmd.CombinedOutput()
+	if cmd.ProcessState == nil {
+		t.Fatalf("docker %s: %v", strings.Join(args, " "), err)
+	}
+	return strings.TrimSuffix(string(text), "\n"), cmd.ProcessState.ExitCode()
+}
