@@ -235,7 +235,7 @@ func config(s *spec, bundleDir string) (guest.Config, error) {
 	for _, a := range dns {
 		net.DNS = append(net.DNS, netip.AddrPortFrom(a, 53))
 	}
-	net.ReadResolvConf("/etc/resolv.conf")
+	s.names(&net)
 	return guest.Config{
 		Engine: s.engine(os.Args[0]),
 		Env:    s.Process.Env, Cwd: s.Process.Cwd, Hostname: s.Hostname,

@@ -63,6 +63,10 @@ func (c Config) Kernel() string {
 	return KernelFull
 }
 
+// ReadHosts takes the names of a hosts(5). Like ReadResolvConf it is for the
+// process that sees the host's files, and what cannot be read has nothing in it.
+func (c *Config) ReadHosts(path string) { c.Hosts = parseHosts(readText(path)) }
+
 // ReadResolvConf takes the name servers and search domains of a resolv.conf(5)
 // for a configuration that has none of its own. It is for the process that sees
 // the host's files; a guest's does not. A file that cannot be read has nothing

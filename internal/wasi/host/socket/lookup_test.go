@@ -242,6 +242,28 @@ func TestResolvConf(t *testing.T) {
 	}
 }
 
+func TestHostsFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "hosts")
+	text := "# comment\n127.0.0.1\tlocalhost\n10.0.0.2 db DB. db.corp # ours\nfe80::1%eth0 link\nnonsense x\n10.0.0.3\n10.0.0.3 db\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ip := netip.MustParseAddr
+	want := map[string][]netip.Addr{"localhost": {ip("127.0.0.1")}, "db": {ip("10.0.0.2"), ip("10.0.0.3")}, "db.corp": {ip("10.0.0.2")}, "link": {ip("fe80::1")}}
+	var c Config
+	if c.ReadHosts(file); !reflect.DeepEqual(c.Hosts, want) {
+		t.Errorf("got %v, want %v", c.Hosts, want)
+	}
+	for _, none := range []string{filepath.Dir(file), "/dev/zero", file + ".missing"} {
+		if c.ReadHosts(none); len(c.Hosts) != 0 {
+			t.Errorf("%s gave %v", none, c.Hosts)
+		}
+	}
+	if got := parseHosts(strings.Repeat("10.0.0.1 a.b c\n", 1<<16)); len(got) != 2 || len(got["c"]) != 1 {
+		t.Errorf("%d names", len(got))
+	}
+}
+
 func TestService(t *testing.T) {
 	for _, c := range []struct {
 		name    string

@@ -6,12 +6,18 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
-// maxResolvConf bounds how much of a resolv.conf is read.
-const maxResolvConf = 64 << 10
+// Bounds of how much of a file is read, and of how many names.
+const (
+	maxText  = 64 << 10
+	maxHosts = 4096
+)
 
 // resolvConf is what Wherry takes from a resolv.conf(5).
 type resolvConf struct {
@@ -20,19 +26,50 @@ type resolvConf struct {
 	ndots   int
 }
 
-// readResolvConf reads a file. One that cannot be read has nothing in it: the
-// guest's look-ups then answer that no server was found.
-func readResolvConf(path string) resolvConf {
-	f, err := os.Open(path)
+// readResolvConf reads a file.
+func readResolvConf(path string) resolvConf { return parseResolvConf(readText(path)) }
+
+// readText reads the beginning of a regular file; what is none, or cannot be
+// read, is empty. The path may be a mount's source: opening must not block.
+func readText(path string) string {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 	if err != nil {
-		return parseResolvConf("")
+		return ""
 	}
+	f := os.NewFile(uintptr(fd), path)
 	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxResolvConf))
-	if err != nil {
-		return parseResolvConf("")
+	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
+		return ""
 	}
-	return parseResolvConf(string(b))
+	b, err := io.ReadAll(io.LimitReader(f, maxText))
+	if err != nil {
+		return ""
+	}
+	return string(b)
+}
+
+// parseHosts reads hosts(5): an address and its names on each line.
+func parseHosts(text string) map[string][]netip.Addr {
+	hosts := map[string][]netip.Addr{}
+	for line := range strings.Lines(text) {
+		line, _, _ = strings.Cut(line, "#")
+		f := strings.Fields(line)
+		if len(f) < 2 {
+			continue
+		}
+		addr, err := netip.ParseAddr(f[0])
+		if err != nil {
+			continue
+		}
+		addr = addr.WithZone("")
+		for _, name := range f[1:] {
+			name = canonical(name)
+			if name != "" && len(hosts) < maxHosts && !slices.Contains(hosts[name], addr) {
+				hosts[name] = append(hosts[name], addr)
+			}
+		}
+	}
+	return hosts
 }
 
 func parseResolvConf(text string) resolvConf {
