@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/containerd/containerd/v2/core/content"
+	"github.com/containerd/errdefs"
 	"github.com/opencontainers/go-digest"
 
 	"wherry/internal/build/files"
@@ -28,6 +29,7 @@ func FuzzDockerfile(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
+	offline(f)
 	s := openStore(f)
 	f.Fuzz(func(t *testing.T, text []byte) {
 		err := dryRun(t, s, archive(t, map[string]string{"Dockerfile": string(text), "a.wasm": hello, "dir/f": "f", "link": "-> ../link"}))
@@ -43,12 +45,44 @@ func FuzzContext(f *testing.F) {
 	f.Add(plain)
 	f.Add(plain[:700])
 	f.Add([]byte("\x1f\x8b\x08"))
+	offline(f)
 	s := openStore(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if err := dryRun(t, s, bytes.NewReader(data)); err == nil && len(data) < 512 {
 			t.Errorf("%q was taken for a context", data)
 		}
 	})
+}
+
+// FuzzIgnore looks for .dockerignore files that crash it, take long, or take
+// away more than they name.
+func FuzzIgnore(f *testing.F) {
+	for _, seed := range []string{"*.log\n!keep.log\n", "**/a\n# b\n", "[a\n", "/../..\n", "\ufeff*\n!dir/**/f", "a**b**c**d**e**f**g**h\n", "\\", "!"} {
+		f.Add([]byte(seed))
+	}
+	offline(f)
+	s := openStore(f)
+	f.Fuzz(func(t *testing.T, text []byte) {
+		begun := time.Now()
+		err := dryRun(t, s, archive(t, map[string]string{
+			"Dockerfile": "FROM scratch\nCOPY . /\n", ".dockerignore": string(text), "a.wasm": hello, "dir/sub/f": "f", "keep.log": "k", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa": "a",
+		}))
+		if took := time.Since(begun); took > 5*time.Second {
+			t.Errorf("%q took %v", text, took)
+		}
+		if err != nil && !errdefs.IsInvalidArgument(err) {
+			t.Errorf("%q: unclassified: %v", text, err)
+		}
+	})
+}
+
+// offline keeps what a text names from being looked for anywhere.
+func offline(f *testing.F) {
+	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"} {
+		f.Setenv(name, "http://127.0.0.1:1")
+	}
+	f.Setenv("NO_PROXY", "")
+	f.Setenv("no_proxy", "")
 }
 
 // dryRun builds all stages and keeps nothing: a fuzzer has no time for a disk
