@@ -21,7 +21,7 @@ import (
 )
 
 // status reads lines of a process's status.
-func status(t *testing.T, pid int) map[string]string {
+func status(t testing.TB, pid int) map[string]string {
 	t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
