@@ -234,8 +234,13 @@ func (s *Store) linkContent(ctx context.Context, target ocispec.Descriptor) erro
 		if _, err := s.readBlob(ctx, desc); err != nil {
 			return err
 		}
-		children, err := images.SetChildrenLabels(s.content, images.ChildrenHandler(s.content))(ctx, desc)
+		children, err := images.Children(ctx, s.content, desc)
 		if err != nil {
+			// The bytes are there and the right ones: what they say is at fault.
+			return fmt.Errorf("%s %s: %v: %w", desc.MediaType, desc.Digest, err, errdefs.ErrInvalidArgument)
+		}
+		known := images.HandlerFunc(func(context.Context, ocispec.Descriptor) ([]ocispec.Descriptor, error) { return children, nil })
+		if _, err := images.SetChildrenLabels(s.content, known)(ctx, desc); err != nil {
 			return err
 		}
 		for _, c := range children {
