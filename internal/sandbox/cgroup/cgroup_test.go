@@ -44,7 +44,7 @@ func play(r string) {
 	case "wait":
 		io.Copy(io.Discard, os.Stdin)
 	case "spin":
-		for {
+		for n := 0; n >= 0; n = (n + 1) & 0xffff { // without end
 		}
 	case "hog":
 		for n := 0; ; n++ {

@@ -175,7 +175,7 @@ func (g *Group) remedy(name string) string {
 	case !g.v2:
 		return fmt.Sprintf("mount it (mount -t cgroup -o %s cgroup %s/%s)", name, root, name)
 	case os.Geteuid() != 0:
-		return fmt.Sprintf("delegate it to users (systemctl edit user@.service: [Service] Delegate=cpu cpuset io memory pids) and log in again")
+		return "delegate it to users (systemctl edit user@.service: [Service] Delegate=cpu cpuset io memory pids) and log in again"
 	}
 	return fmt.Sprintf("enable it (echo +%s > %s)", name, filepath.Join(filepath.Dir(g.dir("")), "cgroup.subtree_control"))
 }

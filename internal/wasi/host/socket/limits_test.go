@@ -54,7 +54,7 @@ func TestWaitingCallsAreBounded(t *testing.T) {
 	if n.waiting != 0 {
 		t.Errorf("%d wait for nobody", n.waiting)
 	}
-	l = listenAt(t, n, "127.0.0.1:80")
+	listenAt(t, n, "127.0.0.1:80")
 	n.waiting = maxWaiting
 	check(t, open(t, n, IPv4, Stream).Connect(addr("127.0.0.1:80")), unix.ECONNREFUSED)
 	n.waiting = 0
