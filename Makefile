@@ -31,10 +31,11 @@ test: build
 	@scripts/guest-toolchains
 	$(GO) test -race -tags $(TAGS) -timeout 40m ./...
 
-# The load, durability and cross-CPU cases, minutes long.
+# The load, durability and cross-CPU cases, minutes long: those alone.
+STRESS = $(shell grep -l '^//go:build stress' test/*_test.go | xargs grep -hoE '^func Test[A-Za-z0-9_]+' | sed 's/^func //' | paste -sd'|')
 stress: build
 	@scripts/guest-toolchains
-	$(GO) test -tags $(TAGS),stress -count=1 -timeout 60m -v ./test/...
+	$(GO) test -tags $(TAGS),stress -count=1 -timeout 60m -v -run '^($(STRESS))$$' ./test
 
 # Cgroups of version 2 and systemd, in a machine of its own that is made of
 # Debian's packages. Needs qemu-system-x86, mmdebstrap and cpio.
