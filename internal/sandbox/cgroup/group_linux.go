@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/containerd/errdefs"
 	"github.com/opencontainers/cgroups"
@@ -49,6 +50,8 @@ type Group struct {
 	id, path string
 	systemd  bool
 	v2       bool
+	// above is what killsAbove was when the process was placed.
+	above atomic.Uint64
 
 	mu sync.Mutex
 	// mgr is of config.
@@ -226,6 +229,9 @@ func (g *Group) Place(pid int) error {
 		return g.explain(fmt.Sprintf("have systemd put process %d into", pid), err)
 	}
 	g.made = true
+	if n, err := g.killsAbove(); g.v2 && err == nil {
+		g.above.Store(n)
+	}
 	r := g.last
 	return g.limit(&r)
 }

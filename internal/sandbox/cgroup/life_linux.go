@@ -9,6 +9,7 @@ import (
 
 	"github.com/containerd/errdefs"
 	"github.com/opencontainers/cgroups"
+	"github.com/opencontainers/cgroups/fs2"
 	"golang.org/x/sys/unix"
 )
 
@@ -113,8 +114,19 @@ func (g *Group) Stats() (*cgroups.Stats, error) {
 
 // OOMKills counts the group's processes that the kernel ended for lack of
 // memory.
+//
+// systemd removes a scope when its last process has ended, which may be before
+// anybody could look. Then the kills count that the group above has seen since
+// the process was placed, so it may be another's that is told of.
 func (g *Group) OOMKills() (uint64, error) {
 	n, err := g.mgr.OOMKillCount()
+	if g.systemd && g.v2 && n == 0 && !cgroups.PathExists(g.dir("")) {
+		above, err := g.killsAbove()
+		if placed := g.above.Load(); err == nil && above > placed {
+			return above - placed, nil
+		}
+		return 0, nil
+	}
 	// Without the controller, or on version 1 before Linux 4.13, there is no
 	// such number.
 	if gone(err) || (err != nil && g.dir("memory") == "") {
@@ -124,6 +136,11 @@ func (g *Group) OOMKills() (uint64, error) {
 		return 0, g.explain("read the memory events of", err)
 	}
 	return n, nil
+}
+
+// killsAbove counts the kills in the group above and all below that.
+func (g *Group) killsAbove() (uint64, error) {
+	return fs2.OOMKillCount(filepath.Dir(g.dir("")))
 }
 
 // gone tells of a file or group that is not there.

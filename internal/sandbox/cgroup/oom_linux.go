@@ -35,11 +35,14 @@ func (g *Group) WatchOOM(told func()) (stop func(), err error) {
 		defer close(done)
 		buf := make([]byte, unix.SizeofInotifyEvent+unix.NAME_MAX+1)
 		for {
-			if _, err := events.Read(buf); err != nil || !cgroups.PathExists(g.procs()) {
+			if _, err := events.Read(buf); err != nil {
 				return
 			}
 			if again() {
 				told()
+			}
+			if !cgroups.PathExists(g.procs()) {
+				return
 			}
 		}
 	}()
@@ -90,5 +93,5 @@ func (g *Group) watchControl() (*os.File, func() bool, error) {
 		unix.Close(fd)
 		return nil, nil, err
 	}
-	return os.NewFile(uintptr(fd), "oom events of "+dir), func() bool { return true }, nil
+	return os.NewFile(uintptr(fd), "oom events of "+dir), func() bool { return cgroups.PathExists(dir) }, nil
 }
