@@ -179,10 +179,10 @@ func (i *Info) componentText() string {
 	world, wasi := i.World()
 	text := "a component"
 	if wasi != "" {
-		text = fmt.Sprintf("a WASI %s component", wasi)
+		text = fmt.Sprintf("a WASI %s component", shorten(wasi))
 	}
 	if world != "" {
-		text += fmt.Sprintf(" (world %s)", strings.Replace(world, "@", " ", 1))
+		text += fmt.Sprintf(" (world %s)", shorten(strings.Replace(world, "@", " ", 1)))
 	}
 	return text
 }

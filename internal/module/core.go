@@ -109,7 +109,7 @@ func (i *Info) coreImports(s *reader) error {
 				_, err = s.u32("a type index")
 			}
 		default:
-			err = malformed(s.off-1, "import %s has the unknown kind %d", im, kind)
+			err = malformed(s.off-1, "import %s has the unknown kind %d", shorten(im.String()), kind)
 		}
 		if err != nil {
 			return err
@@ -186,7 +186,7 @@ func (i *Info) coreExports(s *reader) error {
 			return err
 		}
 		if kind > byte(Tag) {
-			return malformed(s.off-1, "export %q has the unknown kind %d", name, kind)
+			return malformed(s.off-1, "export %q has the unknown kind %d", shorten(name), kind)
 		}
 		if _, err := s.u32("an index"); err != nil {
 			return err

@@ -230,30 +230,3 @@ func TestCapabilities(t *testing.T) {
 		}
 	}
 }
-
-// FuzzInspect holds that no bytes crash the parser or make it keep more than
-// they are, and that every message is one line.
-func FuzzInspect(f *testing.F) {
-	f.Add([]byte(build([]string{funcImport(Preview1, "fd_write")}, "_start")))
-	f.Add([]byte(component([]string{"wasi:io/streams@0.2.0"}, []string{"wasi:cli/run@0.2.0"})))
-	f.Add([]byte(header + section(0, str("producers")+vec(str("language")+vec(str("Go")+str("1"))))))
-	f.Add([]byte(header + section(5, vec("\x07\x01\x80\x80\x04")) + section(8, "\x00")))
-	f.Add([]byte("\x7fELF"))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		i, err := InspectBytes(b)
-		if err != nil {
-			if !errors.Is(err, ErrNotWasm) && !errors.Is(err, ErrTruncated) && !errors.Is(err, ErrMalformed) {
-				t.Errorf("unclassified: %v", err)
-			}
-			return
-		}
-		if len(i.Imports)+len(i.Exports)+len(i.CustomSections)+len(i.Producers) > len(b) {
-			t.Errorf("more entries than bytes: %+v", i)
-		}
-		if err := i.Check(); err != nil && (!errors.Is(err, ErrUnsupported) || len(err.Error()) > 2000) {
-			t.Errorf("check: %v", err)
-		}
-		i.Capabilities()
-		i.World()
-	})
-}

@@ -10,6 +10,7 @@ package wasmtime
 import "C"
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -163,5 +164,10 @@ func ParseText(wat []byte) ([]byte, error) {
 		return nil, fmt.Errorf("%w: %s", engine.ErrInvalidModule, placed(err.Error()))
 	}
 	defer C.wasm_byte_vec_delete(&out)
-	return append([]byte(nil), vecBytes(&out)...), nil
+	wasm := append([]byte(nil), vecBytes(&out)...)
+	// The form (module binary "…") holds whatever somebody wrote.
+	if !bytes.HasPrefix(wasm, []byte("\x00asm")) {
+		return nil, fmt.Errorf("%w: its binary form does not begin as a module", engine.ErrInvalidModule)
+	}
+	return wasm, nil
 }
