@@ -44,6 +44,9 @@ type Command struct {
 	// Place, where not nil, puts the process where its limits hold, before it is
 	// told what it will run.
 	Place func(pid int) error
+	// Pause makes a process that never has a guest: it is ready within its walls,
+	// which are made for that, and rests there to its end.
+	Pause bool
 	// Standby, where not nil, is the process to use, made for the same Name.
 	Standby *Standby
 }
@@ -154,6 +157,12 @@ func (p *Process) prepare(ctx context.Context, s *Standby, c Command) error {
 			stop()
 			return err
 		}
+	}
+	if c.Pause {
+		if !stop() {
+			return context.Cause(ctx)
+		}
+		return nil
 	}
 	err := hand(p.conn, c)
 	var m message

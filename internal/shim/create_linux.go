@@ -45,34 +45,11 @@ func (c *container) create(ctx context.Context, r *task.CreateTaskRequest) (err 
 	if err := checkHooks(s); err != nil {
 		return err
 	}
-	if err := c.mountRoot(r.Rootfs, s); err != nil {
-		return err
+	begin := c.createGuest
+	if s.keepsPod() {
+		begin = c.createPause
 	}
-	p, err := findProgram(ctx, s, c.bundle)
-	if err != nil {
-		return err
-	}
-	defer p.file.Close()
-	ports, err := c.publishPorts(s)
-	if err != nil {
-		return err
-	}
-	defer unpublish(ports)
-	c.warnings = warnings(s, p, ports)
-	if c.streams, err = c.openStreams(r, s); err != nil {
-		return err
-	}
-	defer c.streams.Started()
-	cfg, err := config(s, c.bundle)
-	if err != nil {
-		return err
-	}
-	cfg.Name, cfg.Func, cfg.Args = p.name, p.function, p.args
-	if err := c.makeGroup(s); err != nil {
-		return err
-	}
-	c.memoryLimit = s.memoryLimit()
-	proc, err := c.run(ctx, s, p, cfg, ports)
+	proc, err := begin(ctx, r, s)
 	if err != nil {
 		return c.lackedMemory(err)
 	}
@@ -99,6 +76,38 @@ func (c *container) create(ctx context.Context, r *task.CreateTaskRequest) (err 
 		IO: &events.TaskIO{Stdin: r.Stdin, Stdout: r.Stdout, Stderr: r.Stderr, Terminal: r.Terminal},
 	})
 	return nil
+}
+
+// createGuest makes the process of a guest, which waits.
+func (c *container) createGuest(ctx context.Context, r *task.CreateTaskRequest, s *spec) (*sandbox.Process, error) {
+	if err := c.mountRoot(r.Rootfs, s); err != nil {
+		return nil, err
+	}
+	p, err := findProgram(ctx, s, c.bundle)
+	if err != nil {
+		return nil, err
+	}
+	defer p.file.Close()
+	ports, err := c.publishPorts(s)
+	if err != nil {
+		return nil, err
+	}
+	defer unpublish(ports)
+	c.warnings = warnings(s, p, ports)
+	if c.streams, err = c.openStreams(r, s); err != nil {
+		return nil, err
+	}
+	defer c.streams.Started()
+	cfg, err := config(s, c.bundle)
+	if err != nil {
+		return nil, err
+	}
+	cfg.Name, cfg.Func, cfg.Args = p.name, p.function, p.args
+	if err := c.makeGroup(s); err != nil {
+		return nil, err
+	}
+	c.memoryLimit = s.memoryLimit()
+	return c.run(ctx, s, p, cfg, ports)
 }
 
 // mountRoot mounts the root file system where containerd asks for that. Docker

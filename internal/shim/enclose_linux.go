@@ -19,12 +19,21 @@ import (
 // built, in a namespace of mounts of its own: here it stays empty.
 const jailDir = "jail"
 
+// makeJail makes that folder.
+func makeJail(bundleDir string) (string, error) {
+	dir := filepath.Join(bundleDir, jailDir)
+	if err := os.Mkdir(dir, 0o711); err != nil && !errors.Is(err, fs.ErrExist) {
+		return "", fmt.Errorf("make a place for the container's root: %w", err)
+	}
+	return dir, nil
+}
+
 // enclose makes the walls around a container process, and on the host what they
 // need.
 func enclose(s *spec, cfg guest.Config, bundleDir string, compiled *os.File) ([]sandbox.Walls, error) {
-	dir := filepath.Join(bundleDir, jailDir)
-	if err := os.Mkdir(dir, 0o711); err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, fmt.Errorf("make a place for the container's root: %w", err)
+	dir, err := makeJail(bundleDir)
+	if err != nil {
+		return nil, err
 	}
 	if err := giveAway(s, cfg, compiled); err != nil {
 		return nil, err

@@ -87,19 +87,32 @@ func (s *service) elsewhere(id string) *delegate.Task {
 	return s.delegated[id]
 }
 
-// shutdownElsewhere ends the part of a container that was passed on.
-func (s *service) shutdownElsewhere(ctx context.Context, r *task.ShutdownRequest) {
-	t := s.elsewhere(r.ID)
+// deleteElsewhere deletes a container that was passed on, or a process of it.
+func (s *service) deleteElsewhere(ctx context.Context, t *delegate.Task, r *task.DeleteRequest) (*task.DeleteResponse, error) {
+	resp := &task.DeleteResponse{}
+	if err := t.Call(ctx, "Delete", r, resp); err != nil || r.ExecID != "" {
+		return resp, err
+	}
+	// containerd 2 asks for no more where the container is one of a pod.
+	s.shutdownElsewhere(ctx, r.ID)
+	s.endUnneeded()
+	return resp, nil
+}
+
+// shutdownElsewhere ends the part of a container that was passed on. A shim
+// that runs others of the same pod goes on.
+func (s *service) shutdownElsewhere(ctx context.Context, id string) {
+	t := s.elsewhere(id)
 	if t == nil {
 		return
 	}
-	if err := t.Call(ctx, "Shutdown", r, empty); err != nil && !errdefs.IsUnavailable(err) {
-		s.log.Warn("end the shim of a Linux container", "container", r.ID, "error", err)
+	if err := t.Call(ctx, "Shutdown", &task.ShutdownRequest{ID: id}, empty); err != nil && !errdefs.IsUnavailable(err) {
+		s.log.Warn("end the shim of a Linux container", "container", id, "error", err)
 	}
 	t.Close()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.delegated, r.ID)
+	delete(s.delegated, id)
 }
 
 // passing makes a method pass the calls for such containers on.

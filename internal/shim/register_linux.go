@@ -28,7 +28,7 @@ func (s *service) register(srv *ttrpc.Server) {
 		"CloseIO":    method(passing(s, "CloseIO", s.CloseIO)),
 		"Connect":    method(passing(s, "Connect", s.Connect)),
 		"Create":     method(s.Create),
-		"Delete":     method(passing(s, "Delete", s.Delete)),
+		"Delete":     method(s.Delete),
 		"Exec":       method(passing(s, "Exec", s.Exec)),
 		"Kill":       method(passing(s, "Kill", s.Kill)),
 		"Pause":      method(passing(s, "Pause", s.Pause)),

@@ -42,6 +42,8 @@ type service struct {
 	delegated map[string]*delegate.Task
 	// closed are the streams of deleted ones, whose clients may still read.
 	closed []*stream.Streams
+	// unneeded says that the end was asked for while there were containers yet.
+	unneeded bool
 }
 
 var (
@@ -136,6 +138,9 @@ func (s *service) Start(ctx context.Context, r *task.StartRequest) (*task.StartR
 
 // Delete gives back what a container that has ended, or never started, holds.
 func (s *service) Delete(ctx context.Context, r *task.DeleteRequest) (*task.DeleteResponse, error) {
+	if t := s.elsewhere(r.ID); t != nil {
+		return s.deleteElsewhere(ctx, t, r)
+	}
 	c, err := s.get(r.ID, r.ExecID)
 	if err != nil {
 		return nil, err
@@ -149,6 +154,7 @@ func (s *service) Delete(ctx context.Context, r *task.DeleteRequest) (*task.Dele
 	s.events.publish(topicDelete, &events.TaskDelete{
 		ContainerID: c.id, Pid: uint32(c.pid()), ExitStatus: uint32(exit.Code), ExitedAt: at,
 	})
+	s.endUnneeded()
 	return &task.DeleteResponse{Pid: uint32(c.pid()), ExitStatus: uint32(exit.Code), ExitedAt: at}, nil
 }
 
@@ -183,13 +189,24 @@ func (s *service) Connect(_ context.Context, r *task.ConnectRequest) (*task.Conn
 	return resp, nil
 }
 
-// Shutdown ends the shim, unless it still has containers.
+// Shutdown ends the shim, unless it still has containers. Then the last one's
+// Delete does: containerd 2 asks once for a pod, after the end of the container
+// that keeps it, and others of the pod may be there yet.
 func (s *service) Shutdown(ctx context.Context, r *task.ShutdownRequest) (*emptypb.Empty, error) {
-	s.shutdownElsewhere(ctx, r)
+	s.shutdownElsewhere(ctx, r.ID)
+	s.mu.Lock()
+	s.unneeded = true
+	s.mu.Unlock()
+	s.endUnneeded()
+	return empty, nil
+}
+
+// endUnneeded ends the shim where that was asked for and it has no containers
+// any more.
+func (s *service) endUnneeded() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.containers)+len(s.delegated) == 0 {
+	if s.unneeded && len(s.containers)+len(s.delegated) == 0 {
 		s.shutdown()
 	}
-	return empty, nil
 }

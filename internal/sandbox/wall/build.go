@@ -90,6 +90,9 @@ type Options struct {
 	// Lesser leaves out what only namespaces can do: what is left needs no
 	// privilege.
 	Lesser bool
+	// Pause makes a process that does nothing once it is closed in, but to keep
+	// its namespaces for others.
+	Pause bool
 }
 
 // builder collects a plan.
@@ -142,6 +145,9 @@ func New(spec *specs.Spec, host Host, opts Options) (*Plan, error) {
 		// Go has no descriptors of its own yet. Kernels before 5.9 lack the call;
 		// what was opened here is closed by name.
 		b.call("close_range", unix.SYS_CLOSE_RANGE, "close what is open", num(4), num(^uint32(0)), num(0)).Optional = true
+	}
+	if opts.Pause {
+		b.pause()
 	}
 	return b.plan, nil
 }

@@ -59,6 +59,9 @@ const (
 	// Ask lets the other side do something, such as writing Maps, and waits for
 	// its word.
 	Ask
+	// Rest says that all is done and then only waits until the other side has
+	// gone. It is a plan's last step.
+	Rest
 )
 
 // Step is one step of a plan.

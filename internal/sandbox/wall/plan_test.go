@@ -94,6 +94,7 @@ func TestPlans(t *testing.T) {
 		"oldkernel":  {engine(), old, room()},
 		"nocgo-root": {engine(), without(root), Options{Name: "guest"}},
 		"nocgo-user": {engine(), without(user), Options{Name: "guest"}},
+		"pause":      {engine(), root, Options{Name: "pause", Jail: Jail{Dir: "/run/b/jail"}, Pause: true}},
 		"labels": {engine(func(s *specs.Spec) {
 			s.Process.ApparmorProfile, s.Process.SelinuxLabel = "docker-default", "system_u:system_r:container_t:s0"
 		}), armored, Options{Name: "guest"}},

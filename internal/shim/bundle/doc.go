@@ -91,12 +91,14 @@ const (
 	ContainerType = "io.kubernetes.cri.container-type"
 )
 
-// Values of the annotations [Stdin], [Listen] and [Files].
+// Values of the annotations [Stdin], [Listen], [Files] and [ContainerType].
 const (
 	StdinOpen = "open"
 	StdinOnce = "once"
 	Preopen   = "preopen"
 	NoFiles   = "none"
+
+	PodSandbox = "sandbox"
 )
 
 // CheckAnnotation refuses a user's own annotation that begins with "wherry."
