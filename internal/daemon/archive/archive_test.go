@@ -188,30 +188,3 @@ func TestExtract(t *testing.T) {
 		})
 	}
 }
-
-func FuzzExtract(f *testing.F) {
-	f.Add(pack(f, tar.Header{Typeflag: tar.TypeReg, Name: "a/../../b"}).Bytes())
-	f.Add(pack(f, tar.Header{Typeflag: tar.TypeSymlink, Name: "l", Linkname: "/"}, tar.Header{Typeflag: tar.TypeReg, Name: "l/x"}).Bytes())
-	f.Add([]byte("no archive"))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		outside := t.TempDir()
-		image, upper := filepath.Join(outside, "image"), filepath.Join(outside, "upper")
-		if err := os.Mkdir(image, 0o755); err != nil {
-			t.Fatal(err)
-		}
-		tr, err := tree.New(tree.Config{Root: image, Upper: upper, NoDevices: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		root := tr.Root()
-		_ = Extract(t.Context(), root, "/", false, bytes.NewReader(data)) // what it says does not matter, what it touches does
-		_, _ = root.Close(), tr.Close()
-		entries, err := os.ReadDir(outside)
-		if err != nil || len(entries) != 2 {
-			t.Errorf("beside the tree: %v %v", entries, err)
-		}
-		if below, err := os.ReadDir(image); err != nil || len(below) != 0 {
-			t.Errorf("the image was written: %v %v", below, err)
-		}
-	})
-}
