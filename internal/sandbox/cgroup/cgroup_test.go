@@ -96,7 +96,8 @@ func drivers(t *testing.T, test func(t *testing.T, path string)) {
 	}
 	name := fmt.Sprintf("%s-%d", strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name())), os.Getpid())
 	if os.Geteuid() == 0 {
-		t.Run("cgroupfs", func(t *testing.T) { test(t, "/wherry-test/"+name) })
+		// Right below the root, where its weight counts against all others'.
+		t.Run("cgroupfs", func(t *testing.T) { test(t, "/wherry-test-"+name) })
 	}
 	if systemd.IsRunningSystemd() {
 		slice := "system.slice"
@@ -134,8 +135,10 @@ func remove(t *testing.T, g *Group) {
 		if cgroups.PathExists(p) {
 			t.Errorf("%s: %s is left behind", name, p)
 		}
-		if parent := filepath.Dir(p); filepath.Base(parent) == "wherry-test" {
-			_ = unix.Rmdir(parent) // the last one gets it
+		if parent := filepath.Dir(p); strings.HasPrefix(filepath.Base(parent), "wherry-test-") {
+			if err := unix.Rmdir(parent); err != nil {
+				t.Errorf("%s is left behind: %v", parent, err)
+			}
 		}
 	}
 }
@@ -398,7 +401,8 @@ func TestInUse(t *testing.T) {
 		}
 		if strings.HasPrefix(path, "/") {
 			// Nor one with others below it.
-			if _, err := Create(Config{ID: "other", Path: filepath.Dir(path)}); !errdefs.IsAlreadyExists(err) {
+			group(t, path+"-with/below", nil)
+			if _, err := Create(Config{ID: "other", Path: path + "-with"}); !errdefs.IsAlreadyExists(err) {
 				t.Errorf("a group with groups gave %v", err)
 			}
 		}
