@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -25,6 +26,8 @@ func FuzzRequest(f *testing.F) {
 		"POST /containers/x/attach?stream=1&stdin=1", "GET /containers/x/logs?stdout=1&since=1.5&tail=3",
 		"POST /containers/x/wait?condition=removed", "GET /images/a/b/c/json?platform={}", "DELETE /images/a/b",
 		"POST /build?buildargs=%7B%7D&labels=x", "GET /events?since=0&until=1e9", "PUT /containers/x/archive?path=/ tar",
+		"PUT /containers/x/archive?path=%2F..%00&noOverwriteDirNonDir=true", "POST /containers/x/update {\"Memory\":-1}", "POST /volumes/create {\"DriverOpts\":null}",
+		"POST /containers/x/resize?h=99999999999&w=-1", "POST /containers/x/stop?t=1e9&signal=%0a", "POST /images/load?quiet=1 tar", "GET /containers/x/top?ps_args=%00",
 		"POST /networks/prune", "GET /system/df?type=image", "POST /auth {}", "GET //images//json", "GET /v1./v1.51/v1.51",
 	} {
 		request, body, _ := strings.Cut(s, " {")
@@ -65,6 +68,19 @@ func FuzzRequest(f *testing.F) {
 		server.ServeHTTP(w, r)
 		if w.Code < 200 || w.Code > 599 {
 			t.Errorf("%s %s answers %d", method, target, w.Code)
+		}
+		if w.Code < 400 {
+			return
+		}
+		// A refusal is Docker's one object, and no accident inside.
+		var refusal struct{ Message string }
+		if err := json.Unmarshal(w.Body.Bytes(), &refusal); method != http.MethodHead && (err != nil || refusal.Message == "") {
+			t.Errorf("%s %s answers %d with %q", method, target, w.Code, w.Body)
+		}
+		// The recorder is no connection that could be taken over, and the fake
+		// store has no image to save.
+		if w.Code == http.StatusInternalServerError && refusal.Message != "x" && !strings.HasPrefix(refusal.Message, "take over the connection: ") {
+			t.Errorf("%s %s answers %q", method, target, refusal.Message)
 		}
 	})
 }
