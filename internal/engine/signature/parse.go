@@ -60,6 +60,9 @@ type parser struct {
 	sig    *Signature
 	types  []engine.FuncType
 	spaces [5]space
+	// funcs are the type indices of the module's own functions, of which a
+	// hostile module has millions.
+	funcs []uint32
 }
 
 // space is the index space of one kind.
@@ -75,7 +78,7 @@ func (p *parser) section(id byte, r *reader) {
 	case sectionImport:
 		r.each(func() { p.importEntry(r) })
 	case sectionFunc:
-		r.each(func() { p.own(p.funcType(r)) })
+		r.each(func() { p.funcs = append(p.funcs, p.typeIndex(r)) })
 	case sectionTable:
 		r.each(func() { p.own(tableEntry(r)) })
 	case sectionMemory:
@@ -125,13 +128,22 @@ func (p *parser) importEntry(r *reader) {
 
 func (p *parser) exportEntry(r *reader) {
 	ex := engine.Export{Name: r.name()}
-	kind, index := r.byte(), int(r.u32())
-	if int(kind) >= len(p.spaces) || index >= len(p.spaces[kind].types) {
+	kind, index := engine.ExternKind(r.byte()), int(r.u32())
+	if int(kind) >= len(p.spaces) {
 		r.bad = true
 		return
 	}
 	s := &p.spaces[kind]
-	ex.Type = s.types[index]
+	own := index - len(s.types)
+	switch {
+	case own < 0:
+		ex.Type = s.types[index]
+	case kind == engine.KindFunc && own < len(p.funcs):
+		ex.Type = engine.ExternType{Kind: kind, Func: p.types[p.funcs[own]]}
+	default:
+		r.bad = true
+		return
+	}
 	from := -1
 	if index < len(s.imports) {
 		from = s.imports[index]
@@ -140,12 +152,20 @@ func (p *parser) exportEntry(r *reader) {
 	p.sig.Reexports = append(p.sig.Reexports, from)
 }
 
+// typeIndex reads the index of a type that there is.
+func (p *parser) typeIndex(r *reader) uint32 {
+	i := r.u32()
+	if uint64(i) >= uint64(len(p.types)) {
+		r.bad = true
+		return 0
+	}
+	return i
+}
+
 func (p *parser) funcType(r *reader) engine.ExternType {
 	t := engine.ExternType{Kind: engine.KindFunc}
-	if i := r.u32(); int(i) < len(p.types) {
+	if i := p.typeIndex(r); !r.bad {
 		t.Func = p.types[i]
-	} else {
-		r.bad = true
 	}
 	return t
 }
