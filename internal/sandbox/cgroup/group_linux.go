@@ -50,8 +50,9 @@ type Group struct {
 	id, path string
 	systemd  bool
 	v2       bool
-	// above is what killsAbove was when the process was placed.
-	above atomic.Uint64
+	// above is what killsAbove was when the process was placed; nil where it was
+	// placed by another program.
+	above atomic.Pointer[uint64]
 
 	mu sync.Mutex
 	// mgr is of config.
@@ -230,7 +231,7 @@ func (g *Group) Place(pid int) error {
 	}
 	g.made = true
 	if n, err := g.killsAbove(); g.v2 && err == nil {
-		g.above.Store(n)
+		g.above.Store(&n)
 	}
 	r := g.last
 	return g.limit(&r)

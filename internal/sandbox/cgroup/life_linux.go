@@ -122,8 +122,8 @@ func (g *Group) OOMKills() (uint64, error) {
 	n, err := g.mgr.OOMKillCount()
 	if g.systemd && g.v2 && n == 0 && !cgroups.PathExists(g.dir("")) {
 		above, err := g.killsAbove()
-		if placed := g.above.Load(); err == nil && above > placed {
-			return above - placed, nil
+		if placed := g.above.Load(); err == nil && placed != nil && above > *placed {
+			return above - *placed, nil
 		}
 		return 0, nil
 	}
