@@ -44,6 +44,8 @@ type Walls struct {
 	Jailed bool
 	// names are pairs of a path inside and the host's, for messages.
 	names []string
+	// binds are what the process may reach.
+	binds []wall.Bind
 }
 
 // Enclose makes walls: the first that cannot be built gives way to the next.
@@ -59,7 +61,7 @@ func Enclose(e Enclosure) ([]Walls, error) {
 	if err != nil {
 		return nil, err
 	}
-	list := []Walls{{Plan: plan, Config: j.cfg, Jailed: true, names: j.names}}
+	list := []Walls{{Plan: plan, Config: j.cfg, Jailed: true, names: j.names, binds: j.binds}}
 	// A kernel without seccomp is one that an emulator plays, qemu's user mode
 	// say: it makes no namespaces for root either.
 	if !e.Best || h.Privileged && seccomp.Supported() == nil {
@@ -71,7 +73,7 @@ func Enclose(e Enclosure) ([]Walls, error) {
 	}
 	cfg := e.Config
 	cfg.CodePath = e.Code
-	return append(list, Walls{Plan: plan, Config: cfg}), nil
+	return append(list, Walls{Plan: plan, Config: cfg, binds: j.binds}), nil
 }
 
 // plain are the walls of a process that nothing is said of: it keeps its user

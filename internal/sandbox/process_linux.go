@@ -18,6 +18,7 @@ import (
 	"wherry/internal/guest"
 	"wherry/internal/sandbox/seccomp"
 	"wherry/internal/sandbox/wall"
+	"wherry/internal/wasi/host/socket"
 )
 
 // maxMessage bounds what a container process may say, in bytes.
@@ -61,8 +62,9 @@ type message struct {
 // Process is a running container process.
 type Process struct {
 	*Child
-	conn *net.UnixConn
-	dec  *json.Decoder
+	conn  *net.UnixConn
+	dec   *json.Decoder
+	walls Walls
 	// result is valid once closed; nil where the process said none.
 	result *guest.Result
 	closed chan struct{}
@@ -118,6 +120,7 @@ func (c Command) start(ctx context.Context, w Walls) (*Process, error) {
 		Child:  s.child,
 		conn:   s.conn,
 		dec:    json.NewDecoder(io.LimitReader(s.conn, maxMessage)),
+		walls:  w,
 		closed: make(chan struct{}),
 	}
 	if err := p.prepare(ctx, s, c); err != nil {
@@ -220,8 +223,20 @@ func (p *Process) listen() {
 }
 
 // Run lets the guest run.
-func (p *Process) Run() error {
-	if _, err := p.conn.Write([]byte("run\n")); err != nil {
+func (p *Process) Run() error { return p.say(runWord) }
+
+// RunWith is Run with names in place of the configuration's: those of the time
+// when the guest starts.
+func (p *Process) RunWith(names socket.Names) error {
+	text, err := json.Marshal(names)
+	if err != nil {
+		return fmt.Errorf("start the guest: %w", err)
+	}
+	return p.say(runWord + " " + string(text))
+}
+
+func (p *Process) say(line string) error {
+	if _, err := p.conn.Write([]byte(line + "\n")); err != nil {
 		return fmt.Errorf("start the guest: %w", err)
 	}
 	return nil

@@ -37,6 +37,7 @@ type container struct {
 
 	// Set by create, before the container is anything but creating, and not
 	// changed after.
+	spec        *spec // nil where the container has no guest
 	proc        *sandbox.Process
 	streams     *stream.Streams
 	memoryLimit uint64   // bytes, 0 for none
@@ -48,6 +49,9 @@ type container struct {
 
 	// exited is closed when the container is stopped and its exit is told.
 	exited chan struct{}
+
+	// further are the other processes in the container.
+	further furtherProcesses
 
 	mu     sync.Mutex
 	status status
@@ -107,6 +111,10 @@ func (c *container) letRun(ctx context.Context) error {
 	if err := c.streams.Sync(ctx); err != nil {
 		return fmt.Errorf("wait for attached clients: %w", err)
 	}
+	names, err := c.spec.namesAtStart()
+	if err != nil {
+		return err
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := c.status.check(opStart); err != nil {
@@ -115,7 +123,12 @@ func (c *container) letRun(ctx context.Context) error {
 	for _, w := range c.warnings {
 		c.streams.Warn("wherry: warning: " + w)
 	}
-	if err := c.proc.Run(); err != nil {
+	if names == nil {
+		err = c.proc.Run()
+	} else {
+		err = c.proc.RunWith(*names)
+	}
+	if err != nil {
 		return err
 	}
 	c.status = running
@@ -214,6 +227,8 @@ func (c *container) watch() {
 	at := c.proc.Status().At
 	noMemory := c.oomKilled()
 	c.streams.Drain()
+	// containerd's clients expect the end of a container after that of all in it.
+	c.further.end()
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -285,8 +300,28 @@ func (c *container) delete(ctx context.Context) (bundle.ExitStatus, error) {
 	return exit, nil
 }
 
+// resize sets the size of the container's terminal.
+func (c *container) resize(width, height uint16) error {
+	if err := c.check(opResize); err != nil {
+		return err
+	}
+	return c.streams.Resize(width, height)
+}
+
+// closeStdin ends the guest's input.
+func (c *container) closeStdin() error {
+	if err := c.check(opCloseIO); err != nil {
+		return err
+	}
+	c.streams.CloseStdin()
+	return nil
+}
+
 // release gives back what create took, as far as it came.
 func (c *container) release() {
+	for _, f := range c.further.all(true) {
+		f.release()
+	}
 	if c.streams != nil {
 		c.streams.Close()
 	}

@@ -16,22 +16,21 @@ import (
 
 var (
 	errCheckpoint = fmt.Errorf("Wasm containers have no checkpoints: %w", errdefs.ErrNotImplemented)
-	errExec       = fmt.Errorf("a Wasm container is one program, there is nothing else in it to exec: %w", errdefs.ErrNotImplemented)
 	errUpdate     = fmt.Errorf("the container has no cgroup, so its limits cannot be changed while it lives; give it one limit when it is created: %w", errdefs.ErrNotImplemented)
 )
 
 // Kill sends a signal, or what it means to a guest; see dispose.
 func (s *service) Kill(_ context.Context, r *task.KillRequest) (*emptypb.Empty, error) {
-	c, err := s.get(r.ID, r.ExecID)
+	p, err := s.find(r.ID, r.ExecID)
 	if err != nil {
 		return nil, err
 	}
-	return empty, c.kill(syscall.Signal(r.Signal), r.All)
+	return empty, p.kill(syscall.Signal(r.Signal), r.All)
 }
 
 // Pause stops the process.
 func (s *service) Pause(_ context.Context, r *task.PauseRequest) (*emptypb.Empty, error) {
-	c, err := s.get(r.ID, "")
+	c, err := s.get(r.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +43,7 @@ func (s *service) Pause(_ context.Context, r *task.PauseRequest) (*emptypb.Empty
 
 // Resume continues a paused process.
 func (s *service) Resume(_ context.Context, r *task.ResumeRequest) (*emptypb.Empty, error) {
-	c, err := s.get(r.ID, "")
+	c, err := s.get(r.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -55,10 +54,10 @@ func (s *service) Resume(_ context.Context, r *task.ResumeRequest) (*emptypb.Emp
 	return empty, nil
 }
 
-// Pids lists a container's processes: those of its cgroup, without which there
-// is one.
+// Pids lists a container's processes: those of its cgroup, or where there is
+// none those that were started here.
 func (s *service) Pids(_ context.Context, r *task.PidsRequest) (*task.PidsResponse, error) {
-	c, err := s.get(r.ID, "")
+	c, err := s.get(r.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -76,40 +75,36 @@ func (s *service) Pids(_ context.Context, r *task.PidsRequest) (*task.PidsRespon
 		}
 	} else {
 		resp.Processes = []*tasktypes.ProcessInfo{{Pid: uint32(c.pid())}}
+		for _, f := range c.further.all(false) {
+			if f.alive() {
+				resp.Processes = append(resp.Processes, &tasktypes.ProcessInfo{Pid: uint32(f.pid())})
+			}
+		}
 	}
 	return resp, nil
 }
 
 // ResizePty sets the size of the container's terminal.
 func (s *service) ResizePty(_ context.Context, r *task.ResizePtyRequest) (*emptypb.Empty, error) {
-	c, err := s.get(r.ID, r.ExecID)
+	p, err := s.find(r.ID, r.ExecID)
 	if err != nil {
 		return nil, err
 	}
-	if err := c.check(opResize); err != nil {
-		return nil, err
-	}
-	return empty, c.streams.Resize(uint16(r.Width), uint16(r.Height))
+	return empty, p.resize(uint16(r.Width), uint16(r.Height))
 }
 
 // CloseIO ends the guest's input.
 func (s *service) CloseIO(_ context.Context, r *task.CloseIORequest) (*emptypb.Empty, error) {
-	c, err := s.get(r.ID, r.ExecID)
-	if err != nil {
-		return nil, err
+	p, err := s.find(r.ID, r.ExecID)
+	if err != nil || !r.Stdin {
+		return empty, err
 	}
-	if err := c.check(opCloseIO); err != nil {
-		return nil, err
-	}
-	if r.Stdin {
-		c.streams.CloseStdin()
-	}
-	return empty, nil
+	return empty, p.closeStdin()
 }
 
 // Stats measures the container's process.
 func (s *service) Stats(_ context.Context, r *task.StatsRequest) (*task.StatsResponse, error) {
-	c, err := s.get(r.ID, "")
+	c, err := s.get(r.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +122,7 @@ func (s *service) Stats(_ context.Context, r *task.StatsRequest) (*task.StatsRes
 // Update changes limits of a living container, as far as its cgroup has them.
 // The bound of the guest's own memory was set when it was made and stays.
 func (s *service) Update(_ context.Context, r *task.UpdateTaskRequest) (*emptypb.Empty, error) {
-	c, err := s.get(r.ID, "")
+	c, err := s.get(r.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -147,17 +142,9 @@ func (s *service) Update(_ context.Context, r *task.UpdateTaskRequest) (*emptypb
 	return empty, c.update(&res)
 }
 
-// Exec is not possible.
-func (s *service) Exec(_ context.Context, r *task.ExecProcessRequest) (*emptypb.Empty, error) {
-	if _, err := s.get(r.ID, ""); err != nil {
-		return nil, err
-	}
-	return nil, errExec
-}
-
 // Checkpoint is not possible.
 func (s *service) Checkpoint(_ context.Context, r *task.CheckpointTaskRequest) (*emptypb.Empty, error) {
-	if _, err := s.get(r.ID, ""); err != nil {
+	if _, err := s.get(r.ID); err != nil {
 		return nil, err
 	}
 	return nil, errCheckpoint

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -106,7 +105,7 @@ func (c *container) createGuest(ctx context.Context, r *task.CreateTaskRequest, 
 	if err := c.makeGroup(s); err != nil {
 		return nil, err
 	}
-	c.memoryLimit = s.memoryLimit()
+	c.memoryLimit, c.spec = s.memoryLimit(), s
 	return c.run(ctx, s, p, cfg, ports)
 }
 
@@ -211,39 +210,15 @@ func (c *container) openStreams(r *task.CreateTaskRequest, s *spec) (*stream.Str
 // config is the guest's configuration, but for its program and for what the
 // process inherits.
 func config(s *spec, bundleDir string) (guest.Config, error) {
-	hosts := map[string][]netip.Addr{}
-	var dns []netip.Addr
-	var search []string
-	if err := errors.Join(
-		s.annotation(bundle.Hosts, &hosts),
-		s.annotation(bundle.DNS, &dns),
-		s.annotation(bundle.Search, &search),
-	); err != nil {
+	net, err := s.network()
+	if err != nil {
 		return guest.Config{}, err
 	}
 	files, err := fileTree(s, bundleDir)
 	if err != nil {
 		return guest.Config{}, err
 	}
-	files.Defaults = defaults(s.Hostname, hosts, dns, search)
-	net := socket.Config{
-		Mode:    s.Annotations[bundle.Network],
-		Preopen: s.Annotations[bundle.Listen] == bundle.Preopen,
-		Hosts:   hosts, Search: search,
-	}
-	if net.Mode == "" {
-		net.Mode = s.networkMode()
-	}
-	if list, ok := s.Annotations[bundle.Connect]; ok {
-		allowed, err := bundle.ConnectList(list)
-		if err != nil {
-			return guest.Config{}, err
-		}
-		net.Connect = &allowed
-	}
-	for _, a := range dns {
-		net.DNS = append(net.DNS, netip.AddrPortFrom(a, 53))
-	}
+	files.Defaults = defaults(s.Hostname, net.Hosts, net.DNS, net.Search)
 	s.names(&net)
 	return guest.Config{
 		Engine: s.engine(os.Args[0]),

@@ -61,19 +61,11 @@ func giveAway(s *spec, cfg guest.Config, compiled *os.File) error {
 			return fmt.Errorf("make the container's own level: %w", err)
 		}
 	}
+	if err := letRead(s, compiled); err != nil {
+		return err
+	}
 	uid, gid := s.hostUser()
-	if os.Geteuid() != 0 || uid == 0 {
-		return nil
-	}
-	st, err := compiled.Stat()
-	if err == nil && st.Mode()&0o444 != 0o444 {
-		// Nothing in it is a secret of the host; nobody else reaches its folder.
-		err = compiled.Chmod(0o444)
-	}
-	if err != nil {
-		return fmt.Errorf("let user %d read the compiled code: %w", uid, err)
-	}
-	if upper == "" {
+	if os.Geteuid() != 0 || uid == 0 || upper == "" {
 		return nil
 	}
 	for part, mode := range upperParts {
@@ -86,6 +78,23 @@ func giveAway(s *spec, cfg guest.Config, compiled *os.File) error {
 		if err := os.Lchown(path, uid, gid); err != nil && !(cfg.Files.ReadOnly && errors.Is(err, fs.ErrNotExist)) {
 			return fmt.Errorf("give the container's own level to user %d: %w", uid, err)
 		}
+	}
+	return nil
+}
+
+// letRead lets the container's user read the compiled code.
+func letRead(s *spec, compiled *os.File) error {
+	uid, _ := s.hostUser()
+	if os.Geteuid() != 0 || uid == 0 {
+		return nil
+	}
+	st, err := compiled.Stat()
+	if err == nil && st.Mode()&0o444 != 0o444 {
+		// Nothing in it is a secret of the host; nobody else reaches its folder.
+		err = compiled.Chmod(0o444)
+	}
+	if err != nil {
+		return fmt.Errorf("let user %d read the compiled code: %w", uid, err)
 	}
 	return nil
 }
@@ -120,10 +129,11 @@ func (s *spec) joins(t specs.LinuxNamespaceType) string {
 }
 
 // networkMode is what a guest's network is where no annotation says so: the
-// sockets of the network namespace that the specification names. Without one
-// the process has the host's network, which a container was not promised.
+// sockets of the network namespace that the specification names, and of the
+// host's where it names none, as with docker run --network host. The embedded
+// engine promises nobody the host's.
 func (s *spec) networkMode() string {
-	if _, ok := wall.Namespace(&s.Spec, specs.NetworkNamespace); ok {
+	if _, ok := wall.Namespace(&s.Spec, specs.NetworkNamespace); ok || !s.embedded() {
 		return socket.ModeHost
 	}
 	return socket.ModePrivate

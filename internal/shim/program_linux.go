@@ -64,6 +64,22 @@ func openProgram(s *spec, bundleDir string) (*program, error) {
 		args := image.StripInit(s.Process.Args)
 		return &program{name: args[0], host: path, function: "_start", args: args, file: os.NewFile(uintptr(fd), path)}, nil
 	}
+	t, err := programFiles(s, bundleDir)
+	if err != nil {
+		return nil, err
+	}
+	defer t.Close()
+	found, err := image.ResolveProgram(s.Process.Args, s.Process.Cwd, s.env("PATH"), func(path string) (*os.File, error) {
+		return openIn(t, path)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &program{name: found.Path, host: found.Path, function: found.Func, args: found.Args, file: found.File}, nil
+}
+
+// programFiles are the container's files in which a program is looked for.
+func programFiles(s *spec, bundleDir string) (*tree.Tree, error) {
 	files, err := fileTree(s, bundleDir)
 	if err != nil {
 		return nil, err
@@ -76,14 +92,7 @@ func openProgram(s *spec, bundleDir string) (*program, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the container's files: %w", err)
 	}
-	defer t.Close()
-	found, err := image.ResolveProgram(s.Process.Args, s.Process.Cwd, s.env("PATH"), func(path string) (*os.File, error) {
-		return openIn(t, path)
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &program{name: found.Path, host: found.Path, function: found.Func, args: found.Args, file: found.File}, nil
+	return t, nil
 }
 
 // openIn opens a file as the container sees it.

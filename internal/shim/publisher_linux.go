@@ -150,11 +150,15 @@ func (p *publisher) forward(e *types.Envelope) error {
 // topics of the events that the shim publishes (containerd
 // core/runtime/events.go).
 const (
-	topicCreate  = "/tasks/create"
-	topicStart   = "/tasks/start"
-	topicExit    = "/tasks/exit"
-	topicDelete  = "/tasks/delete"
-	topicOOM     = "/tasks/oom"
-	topicPaused  = "/tasks/paused"
+	topicCreate = "/tasks/create"
+	topicStart  = "/tasks/start"
+	topicExit   = "/tasks/exit"
+	topicDelete = "/tasks/delete"
+	topicOOM    = "/tasks/oom"
+	topicPaused = "/tasks/paused"
+
+	topicExecAdded   = "/tasks/exec-added"
+	topicExecStarted = "/tasks/exec-started"
+
 	topicResumed = "/tasks/resumed"
 )

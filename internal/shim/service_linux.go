@@ -69,10 +69,7 @@ func (s *service) close() {
 }
 
 // get finds a container.
-func (s *service) get(id, exec string) (*container, error) {
-	if exec != "" {
-		return nil, fmt.Errorf("process %q of container %s does not exist: %w", exec, id, errdefs.ErrNotFound)
-	}
+func (s *service) get(id string) (*container, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.containers[id]
@@ -80,6 +77,21 @@ func (s *service) get(id, exec string) (*container, error) {
 		return nil, fmt.Errorf("container %s does not exist: %w", id, errdefs.ErrNotFound)
 	}
 	return c, nil
+}
+
+// find finds a container, or with exec a further process in it.
+func (s *service) find(id, exec string) (process, error) {
+	c, err := s.get(id)
+	if err != nil {
+		return nil, err
+	}
+	if exec == "" {
+		return c, nil
+	}
+	if f := c.further.get(exec); f != nil {
+		return f, nil
+	}
+	return nil, fmt.Errorf("process %q of container %s does not exist: %w", exec, id, errdefs.ErrNotFound)
 }
 
 // Create makes a container's process, with its guest instantiated and waiting.
@@ -126,7 +138,7 @@ func (s *service) forget(c *container) {
 
 // Start lets the guest run.
 func (s *service) Start(ctx context.Context, r *task.StartRequest) (*task.StartResponse, error) {
-	c, err := s.get(r.ID, r.ExecID)
+	c, err := s.find(r.ID, r.ExecID)
 	if err != nil {
 		return nil, err
 	}
@@ -141,26 +153,31 @@ func (s *service) Delete(ctx context.Context, r *task.DeleteRequest) (*task.Dele
 	if t := s.elsewhere(r.ID); t != nil {
 		return s.deleteElsewhere(ctx, t, r)
 	}
-	c, err := s.get(r.ID, r.ExecID)
+	p, err := s.find(r.ID, r.ExecID)
 	if err != nil {
 		return nil, err
 	}
-	exit, err := c.delete(ctx)
+	exit, err := p.delete(ctx)
 	if err != nil {
 		return nil, err
+	}
+	at := timestamppb.New(exit.ExitedAt)
+	resp := &task.DeleteResponse{Pid: uint32(p.pid()), ExitStatus: uint32(exit.Code), ExitedAt: at}
+	c, ok := p.(*container)
+	if !ok {
+		return resp, nil
 	}
 	s.forget(c)
-	at := timestamppb.New(exit.ExitedAt)
 	s.events.publish(topicDelete, &events.TaskDelete{
 		ContainerID: c.id, Pid: uint32(c.pid()), ExitStatus: uint32(exit.Code), ExitedAt: at,
 	})
 	s.endUnneeded()
-	return &task.DeleteResponse{Pid: uint32(c.pid()), ExitStatus: uint32(exit.Code), ExitedAt: at}, nil
+	return resp, nil
 }
 
 // State tells where a container is in its life.
 func (s *service) State(_ context.Context, r *task.StateRequest) (*task.StateResponse, error) {
-	c, err := s.get(r.ID, r.ExecID)
+	c, err := s.find(r.ID, r.ExecID)
 	if err != nil {
 		return nil, err
 	}
@@ -169,7 +186,7 @@ func (s *service) State(_ context.Context, r *task.StateRequest) (*task.StateRes
 
 // Wait returns when the container has ended.
 func (s *service) Wait(ctx context.Context, r *task.WaitRequest) (*task.WaitResponse, error) {
-	c, err := s.get(r.ID, r.ExecID)
+	c, err := s.find(r.ID, r.ExecID)
 	if err != nil {
 		return nil, err
 	}
@@ -183,7 +200,7 @@ func (s *service) Wait(ctx context.Context, r *task.WaitRequest) (*task.WaitResp
 // Connect tells the pids.
 func (s *service) Connect(_ context.Context, r *task.ConnectRequest) (*task.ConnectResponse, error) {
 	resp := &task.ConnectResponse{ShimPid: uint32(os.Getpid())}
-	if c, err := s.get(r.ID, ""); err == nil {
+	if c, err := s.get(r.ID); err == nil {
 		resp.TaskPid = uint32(c.pid())
 	}
 	return resp, nil

@@ -40,9 +40,10 @@ const (
 	opCloseIO
 	opStats
 	opUpdate
+	opExec
 )
 
-var operationNames = [...]string{"start", "pause", "resume", "kill", "delete", "resize the terminal of", "close the input of", "measure", "update"}
+var operationNames = [...]string{"start", "pause", "resume", "kill", "delete", "resize the terminal of", "close the input of", "measure", "update", "exec in"}
 
 func (o operation) String() string { return operationNames[o] }
 
@@ -50,7 +51,7 @@ func (o operation) String() string { return operationNames[o] }
 var allowed = [...][]operation{
 	creating: {opKill},
 	created:  {opStart, opKill, opDelete, opResize, opCloseIO, opStats, opUpdate},
-	running:  {opPause, opKill, opResize, opCloseIO, opStats, opUpdate},
+	running:  {opPause, opKill, opResize, opCloseIO, opStats, opUpdate, opExec},
 	paused:   {opResume, opKill, opResize, opCloseIO, opStats, opUpdate},
 	stopped:  {opDelete, opCloseIO},
 	deleted:  {},

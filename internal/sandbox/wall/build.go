@@ -93,6 +93,10 @@ type Options struct {
 	// Pause makes a process that does nothing once it is closed in, but to keep
 	// its namespaces for others.
 	Pause bool
+	// Joined makes the process a further one of a container that stands, whose
+	// jail has Jail's binds. What belongs to the container as a whole is not set
+	// again.
+	Joined *Joined
 }
 
 // builder collects a plan.
@@ -104,6 +108,8 @@ type builder struct {
 	// userns says that the process has a user namespace from the beginning on,
 	// as users without privileges need it for everything else.
 	userns bool
+	// mounts is the namespace of mounts that a further process joins.
+	mounts Register
 }
 
 // New makes the plan for a specification. A specification that asks for what
@@ -113,7 +119,13 @@ func New(spec *specs.Spec, host Host, opts Options) (*Plan, error) {
 	b := &builder{plan: &Plan{}, spec: spec, host: host, opts: opts}
 	b.userns = !host.Privileged && !opts.Lesser
 	b.call("prctl", unix.SYS_PRCTL, "name the process", num(unix.PR_SET_NAME), str(opts.Name)).Thread = true
-	if !opts.Lesser {
+	switch {
+	case opts.Lesser:
+	case opts.Joined != nil:
+		if err := b.join(); err != nil {
+			return nil, err
+		}
+	default:
 		if err := b.namespaces(); err != nil {
 			return nil, err
 		}
@@ -131,7 +143,11 @@ func New(spec *specs.Spec, host Host, opts Options) (*Plan, error) {
 	if err := b.openUser(); err != nil {
 		return nil, err
 	}
-	if opts.Jail.Dir != "" && !opts.Lesser {
+	switch {
+	case opts.Lesser:
+	case opts.Joined != nil:
+		b.enterJail()
+	case opts.Jail.Dir != "":
 		b.jail()
 	}
 	b.enterUser()
@@ -179,6 +195,10 @@ const (
 	appArmorRegister
 	selinuxRegister
 	rulesetRegister
+	// joinRegister is the first of as many as there are kinds of namespaces,
+	// overRegister that of the last ones.
+	joinRegister
+	overRegister = joinRegister + 8
 )
 
 // open adds an opening of a file and gives its descriptor.

@@ -3,6 +3,7 @@
 package wall
 
 import (
+	"cmp"
 	"encoding/binary"
 
 	"golang.org/x/sys/unix"
@@ -90,7 +91,7 @@ func (b *builder) rule(rules Register, m *Bind) {
 	if at == "" {
 		return // a tmpfs that only a jail has
 	}
-	what := "grant " + m.Host + " by landlock"
+	what := "grant " + cmp.Or(m.Host, m.Source) + " by landlock"
 	fd := b.open(at, unix.O_PATH, what)
 	// struct landlock_path_beneath_attr: the rights, the descriptor.
 	attr := binary.NativeEndian.AppendUint64(nil, m.rights(b.host.Landlock))

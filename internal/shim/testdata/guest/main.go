@@ -46,6 +46,12 @@ func main() {
 		for s := bufio.NewScanner(os.Stdin); s.Scan(); {
 			fmt.Println("got", s.Text())
 		}
+	case "read":
+		data, err := os.ReadFile(os.Args[2])
+		if err != nil {
+			panic(err)
+		}
+		os.Stdout.Write(data)
 	case "trap":
 		trap()
 	case "loop":
