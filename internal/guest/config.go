@@ -61,3 +61,6 @@ type Result struct {
 	// refuses the compiled code, which must be made anew.
 	Stale bool `json:"stale,omitempty"`
 }
+
+// Names say what names are to a guest.
+type Names = socket.Names

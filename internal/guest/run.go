@@ -36,11 +36,12 @@ const (
 
 // Run runs a guest to its end on the calling thread. When the guest is
 // instantiated, seal is called, which takes from the process all that a guest
-// does not need, and then ready, which returns when the guest may start.
+// does not need, and then ready, which returns when the guest may start, and
+// what names are by then if not what the configuration says.
 //
 // What the user should know of a guest's end is also written to standard
 // error, in lines that begin with "wherry: ".
-func Run(ctx context.Context, cfg Config, seal, ready func() error) Result {
+func Run(ctx context.Context, cfg Config, seal func() error, ready func() (*Names, error)) Result {
 	// The guest's calls block this thread in system calls and its stack is
 	// this thread's; it stays one thread.
 	runtime.LockOSThread()
@@ -50,10 +51,8 @@ func Run(ctx context.Context, cfg Config, seal, ready func() error) Result {
 	if err != nil {
 		return notStarted(err)
 	}
-	for _, step := range []func() error{seal, ready} {
-		if err := step(); err != nil {
-			return Result{Code: ExitSetup, Reason: err.Error()}
-		}
+	if err := g.begin(seal, ready); err != nil {
+		return Result{Code: ExitSetup, Reason: err.Error()}
 	}
 	// What loading left behind is not needed again, and a guest that computes
 	// makes no garbage.
@@ -68,6 +67,18 @@ func Run(ctx context.Context, cfg Config, seal, ready func() error) Result {
 	return res
 }
 
+// begin takes a guest that is loaded to where it may run.
+func (r *running) begin(seal func() error, ready func() (*Names, error)) error {
+	if err := seal(); err != nil {
+		return err
+	}
+	names, err := ready()
+	if err != nil || names == nil {
+		return err
+	}
+	return r.net.SetNames(*names)
+}
+
 func (c Config) function() string {
 	if c.Func == "" {
 		return "_start"
@@ -78,6 +89,7 @@ func (c Config) function() string {
 // running is a guest that is instantiated.
 type running struct {
 	instance engine.Instance
+	net      *socket.Network
 	// limit bounds the guest's memory; reserved is on top of it.
 	limit, reserved uint64
 }
@@ -126,7 +138,7 @@ func load(ctx context.Context, cfg Config) (*running, error) {
 	if err != nil {
 		return nil, fmt.Errorf("instantiate %s: %w", cfg.Name, err)
 	}
-	return &running{instance: instance, limit: cfg.Limits.MemoryBytes, reserved: cfg.Reserved}, nil
+	return &running{instance: instance, net: net, limit: cfg.Limits.MemoryBytes, reserved: cfg.Reserved}, nil
 }
 
 // openFiles opens the guest's files, nil for none, and finds its CA bundle.

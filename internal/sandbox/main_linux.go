@@ -2,9 +2,11 @@ package sandbox
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -29,19 +31,38 @@ func Main() int {
 		return guest.ExitSetup
 	}
 	seal := func() error { return seccomp.Seal(s.Seal) }
-	res := guest.Run(context.Background(), s.Config, seal, func() error {
+	res := guest.Run(context.Background(), s.Config, seal, func() (*guest.Names, error) {
 		if err := shim.write(message{Ready: true}); err != nil {
-			return err
+			return nil, err
 		}
-		word, err := shim.line()
-		if err == nil && word != "run" {
-			err = errors.New("the shim said something else than run: " + word)
+		line, err := shim.line()
+		if err != nil {
+			return nil, err
 		}
-		return err
+		return parseRun(line)
 	})
 	// If nobody is left to hear it, the exit code still tells.
 	_ = shim.write(message{Result: &res})
 	return res.Code
+}
+
+// runWord lets the guest run; behind it may be names as JSON.
+const runWord = "run"
+
+// parseRun reads what lets the guest run.
+func parseRun(line string) (*guest.Names, error) {
+	word, text, named := strings.Cut(line, " ")
+	if word != runWord {
+		return nil, errors.New("the shim said something else than run: " + line)
+	}
+	if !named {
+		return nil, nil
+	}
+	names := &guest.Names{}
+	if err := json.Unmarshal([]byte(text), names); err != nil {
+		return nil, fmt.Errorf("the names that the shim gives: %w", err)
+	}
+	return names, nil
 }
 
 // Name sets the name of this process in lists such as top's: it was started as

@@ -18,7 +18,6 @@ import (
 	"wherry/internal/guest"
 	"wherry/internal/sandbox/seccomp"
 	"wherry/internal/sandbox/wall"
-	"wherry/internal/wasi/host/socket"
 )
 
 // maxMessage bounds what a container process may say, in bytes.
@@ -227,7 +226,7 @@ func (p *Process) Run() error { return p.say(runWord) }
 
 // RunWith is Run with names in place of the configuration's: those of the time
 // when the guest starts.
-func (p *Process) RunWith(names socket.Names) error {
+func (p *Process) RunWith(names guest.Names) error {
 	text, err := json.Marshal(names)
 	if err != nil {
 		return fmt.Errorf("start the guest: %w", err)

@@ -111,7 +111,7 @@ var certificates = []string{
 }
 
 // defaults are the files under /etc that a program expects of its system.
-func defaults(hostname string, hosts map[string][]netip.Addr, dns []netip.Addr, search []string) []tree.DefaultFile {
+func defaults(hostname string, hosts map[string][]netip.Addr, dns []netip.AddrPort, search []string) []tree.DefaultFile {
 	var table strings.Builder
 	table.WriteString("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n")
 	if _, named := hosts[hostname]; hostname != "" && !named {
@@ -138,7 +138,7 @@ func defaults(hostname string, hosts map[string][]netip.Addr, dns []netip.Addr, 
 	} else {
 		var conf strings.Builder
 		for _, a := range dns {
-			fmt.Fprintf(&conf, "nameserver %s\n", a)
+			fmt.Fprintf(&conf, "nameserver %s\n", a.Addr())
 		}
 		if len(search) > 0 {
 			fmt.Fprintf(&conf, "search %s\n", strings.Join(search, " "))

@@ -52,7 +52,7 @@ func TestTreeMounts(t *testing.T) {
 }
 
 func TestDefaultFiles(t *testing.T) {
-	files := defaults("box", map[string][]netip.Addr{"db": {netip.MustParseAddr("10.0.0.2")}}, []netip.Addr{netip.MustParseAddr("1.1.1.1")}, []string{"example.org"})
+	files := defaults("box", map[string][]netip.Addr{"db": {netip.MustParseAddr("10.0.0.2")}}, []netip.AddrPort{netip.MustParseAddrPort("1.1.1.1:53")}, []string{"example.org"})
 	want := map[string]string{
 		"/etc/hosts":       "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.0.1\tbox\n10.0.0.2\tdb\n",
 		"/etc/hostname":    "box\n",

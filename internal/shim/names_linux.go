@@ -1,6 +1,7 @@
 package shim
 
 import (
+	"errors"
 	"net/netip"
 	"path"
 	"slices"
@@ -8,10 +9,58 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"wherry/internal/sandbox/wall"
+	"wherry/internal/shim/bundle"
 	"wherry/internal/wasi/host/socket"
 )
 
 const resolvConf = "/etc/resolv.conf"
+
+// network is a guest's network as the specification says.
+func (s *spec) network() (socket.Config, error) {
+	net := socket.Config{
+		Mode:    s.Annotations[bundle.Network],
+		Preopen: s.Annotations[bundle.Listen] == bundle.Preopen,
+		Hosts:   map[string][]netip.Addr{},
+	}
+	if net.Mode == "" {
+		net.Mode = s.networkMode()
+	}
+	var dns []netip.Addr
+	if err := errors.Join(
+		s.annotation(bundle.Hosts, &net.Hosts),
+		s.annotation(bundle.DNS, &dns),
+		s.annotation(bundle.Search, &net.Search),
+	); err != nil {
+		return net, err
+	}
+	for _, a := range dns {
+		net.DNS = append(net.DNS, netip.AddrPortFrom(a, 53))
+	}
+	if list, ok := s.Annotations[bundle.Connect]; ok {
+		allowed, err := bundle.ConnectList(list)
+		if err != nil {
+			return net, err
+		}
+		net.Connect = &allowed
+	}
+	return net, nil
+}
+
+// namesAtStart are the names of the time when the guest starts, nil where they
+// are still those of its creation: Docker writes its name server into the file
+// that it mounts only when the network is there, which is in between.
+func (s *spec) namesAtStart() (*socket.Names, error) {
+	if s == nil || s.embedded() {
+		return nil, nil
+	}
+	net, err := s.network()
+	if err != nil {
+		return nil, err
+	}
+	s.names(&net)
+	names := net.Names()
+	return &names, nil
+}
 
 // names completes a guest's network with what names are: as the annotations
 // say, or as Docker and the kubelet do, who mount files for it; else with the
