@@ -4,6 +4,7 @@ package stock
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // Docker is a Docker Engine of a test's own, on a containerd of its own.
@@ -44,7 +47,14 @@ func StartDocker(t testing.TB, set Set, client string, path ...string) *Docker {
 		"--pidfile", filepath.Join(run, "pid"), "--userland-proxy-path", filepath.Join(d.Containerd.programs, "docker-proxy"),
 	}
 	d.Start(t)
-	t.Cleanup(func() { d.stop(t, syscall.SIGTERM) })
+	t.Cleanup(func() {
+		d.stop(t, syscall.SIGTERM)
+		// One that found containers alive at its start leaves its own folder mounted.
+		data := filepath.Join(d.Dir, "data")
+		if err := unix.Unmount(data, unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) {
+			t.Errorf("unmount %s: %v", data, err)
+		}
+	})
 	return d
 }
 
@@ -91,4 +101,12 @@ func (d *Docker) Try(t testing.TB, args ...string) (out string, code int) {
 		t.Fatalf("docker %s: %v", strings.Join(args, " "), err)
 	}
 	return strings.TrimSuffix(string(text), "\n"), cmd.ProcessState.ExitCode()
+}
+
+// Signal sends the daemon a signal.
+func (d *Docker) Signal(t testing.TB, sig syscall.Signal) {
+	t.Helper()
+	if err := d.cmd.Process.Signal(sig); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -7,10 +7,12 @@
 package stock
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"syscall"
 	"testing"
 
@@ -33,7 +35,7 @@ func Main(m *testing.M) int {
 			}
 			return 0
 		}
-		return runAgain("first", syscall.CLONE_NEWPID|syscall.CLONE_NEWNS|syscall.CLONE_NEWNET|syscall.CLONE_NEWIPC|syscall.CLONE_NEWUTS)
+		return apart()
 	case "first":
 		if err := prepare(); err != nil {
 			fmt.Fprintln(os.Stderr, "prepare the tests' namespaces:", err)
@@ -44,13 +46,46 @@ func Main(m *testing.M) int {
 	return m.Run()
 }
 
-// runAgain runs this test binary as it was called, further in.
-func runAgain(stage string, flags uintptr) int {
+// apart runs this test binary as it was called, in namespaces of its own, and
+// holds that the machine is afterwards as it was before.
+func apart() int {
+	before, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
-	cmd.Env = append(os.Environ(), mark+"="+stage)
+	cmd.Env = append(os.Environ(), mark+"=first")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: flags, Pdeathsig: syscall.SIGKILL}
-	return code(cmd.Run())
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNS | syscall.CLONE_NEWNET | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS | unix.CLONE_NEWCGROUP,
+		Pdeathsig:  syscall.SIGKILL,
+	}
+	// The signal comes when the thread ends, not when the process does.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	remove, err := inGroups(cmd.Start)
+	result := 1
+	if err == nil {
+		result = code(cmd.Wait())
+	} else {
+		fmt.Fprintln(os.Stderr, err)
+		if cmd.Process != nil {
+			_ = cmd.Process.Kill() // what came of it does not count any more
+			_ = cmd.Wait()
+		}
+	}
+	if remove != nil {
+		if err := remove(); err != nil {
+			fmt.Fprintln(os.Stderr, "the tests left cgroups with something in them:", err)
+			result = 1
+		}
+	}
+	if after, err := os.ReadFile("/proc/self/mountinfo"); err != nil || !bytes.Equal(before, after) {
+		fmt.Fprintf(os.Stderr, "the tests changed the machine's mounts (%v):\n%s\nwere\n%s\n", err, after, before)
+		result = 1
+	}
+	return result
 }
 
 func code(err error) int {
@@ -74,7 +109,10 @@ func prepare() error {
 	if err := unix.Mount("proc", "/proc", "proc", 0, ""); err != nil {
 		return fmt.Errorf("mount /proc: %w", err)
 	}
-	for _, dir := range []string{"/run", "/var/lib/cni", "/etc/cni"} {
+	if err := mountGroups(); err != nil {
+		return err
+	}
+	for _, dir := range []string{"/run", "/var/lib/cni", "/etc/cni", "/var/lib/wherry"} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return err
 		}
