@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -113,6 +114,19 @@ func TestBlock(t *testing.T) {
 	doc := []byte("version = 3\n[plugins.\"io.containerd.cri.v1.runtime\".containerd.runtimes.wasmedge]\nruntime_type = \"io.containerd.wasmedge.v1\"\n")
 	if got, names, err := withBlock(doc, 3, Names, false); err != nil || len(names) != len(Names)-1 || strings.Count(string(got), "runtimes.wasmedge]") != 1 {
 		t.Errorf("%v, %v\n%s", names, err, got)
+	}
+	// What containerd has by itself stays too.
+	for version, want := range map[int64]bool{2: true, 3: false} {
+		got, names, err := withBlock(fmt.Appendf(nil, "version = %d\n", version), version, Names, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if defined, err := definedRuntimes(got, version); err != nil || slices.Contains(defined, "runc") != want || slices.Contains(names, "runc") {
+			t.Errorf("version %d defines %v, %v", version, defined, err)
+		}
+		if again, _, err := withBlock(got, version, Names, false); err != nil || !bytes.Equal(again, got) {
+			t.Errorf("version %d: a second time it is %v\n%s", version, err, again)
+		}
 	}
 	for _, bad := range []string{"version = 1\n", "x", "version = 9\n", ""} {
 		if v, err := configVersion([]byte(bad)); !errdefs.IsInvalidArgument(err) {

@@ -73,10 +73,14 @@ func tablePath(version int64) []string {
 }
 
 // block is Wherry's part of a configuration: a CRI runtime for each name, and
-// the annotations of pods that CRI hands on.
-func block(version int64, names []string) []byte {
+// the annotations of pods that CRI hands on. With runc, that is among them as
+// containerd has it by itself.
+func block(version int64, names []string, runc bool) []byte {
 	var b bytes.Buffer
 	b.WriteString(blockBegin)
+	if runc {
+		fmt.Fprintf(&b, "[%s.runc]\n  runtime_type = \"io.containerd.runc.v2\"\n", runtimesTable[version])
+	}
 	for _, name := range names {
 		fmt.Fprintf(&b, "[%s.%s]\n  runtime_type = \"io.containerd.%s.v1\"\n  pod_annotations = [\"wherry.*\"]\n  container_annotations = [\"wherry.*\"]\n",
 			runtimesTable[version], name, name)
@@ -106,11 +110,15 @@ func withBlock(doc []byte, version int64, names []string, template bool) (_ []by
 	if err != nil {
 		return nil, nil, err
 	}
+	runc := false
 	if !template {
 		taken, err := definedRuntimes(rest, version)
 		if err != nil {
 			return nil, nil, err
 		}
+		// To containerd 1, runtimes that a configuration names are all that there
+		// are: its CRI plugin would not load without the default one.
+		runc = version == 2 && len(taken) == 0
 		names = slices.DeleteFunc(slices.Clone(names), func(n string) bool { return slices.Contains(taken, n) })
 	}
 	if len(names) == 0 {
@@ -119,7 +127,7 @@ func withBlock(doc []byte, version int64, names []string, template bool) (_ []by
 	if n := len(rest); n > 0 && rest[n-1] != '\n' {
 		rest = append(slices.Clone(rest), '\n')
 	}
-	out := append(slices.Clone(rest), block(version, names)...)
+	out := append(slices.Clone(rest), block(version, names, runc)...)
 	if !template {
 		if _, err := configVersion(out); err != nil {
 			return nil, nil, err
