@@ -158,9 +158,9 @@ func StartContainerd(t testing.TB, set Set, path ...string) *Containerd {
 		t.Fatal(err)
 	}
 	c.Address = filepath.Join(run, "c.sock")
-	version, cri := 3, "io.containerd.cri.v1.runtime"
+	version := 3
 	if set == Debian {
-		version, cri = 2, "io.containerd.grpc.v1.cri"
+		version = 2
 	}
 	config := fmt.Sprintf(`version = %d
 root = %q
@@ -169,10 +169,8 @@ state = %q
   address = %q
 [ttrpc]
   address = %q
-[plugins.%q]
-  restrict_oom_score_adj = true
-`, version, filepath.Join(c.Dir, "root"), filepath.Join(run, "state"), c.Address, c.Address+".ttrpc", cri)
-	if err := os.WriteFile(filepath.Join(c.Dir, "config.toml"), []byte(config), 0o600); err != nil {
+%s`, version, filepath.Join(c.Dir, "root"), filepath.Join(run, "state"), c.Address, c.Address+".ttrpc", cri(t, set, c.Dir))
+	if err := os.WriteFile(c.Config(), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	c.env = append(os.Environ(), "PATH="+strings.Join(append(path, c.programs, os.Getenv("PATH")), ":"))
@@ -181,10 +179,14 @@ state = %q
 	return c
 }
 
+// Config is the daemon's configuration file. A change counts from the next start
+// on.
+func (c *Containerd) Config() string { return filepath.Join(c.Dir, "config.toml") }
+
 // Start runs the daemon, again after Kill or Stop.
 func (c *Containerd) Start(t testing.TB) {
 	t.Helper()
-	c.daemon = start(t, c.Dir, filepath.Join(c.programs, "containerd"), c.env, "--config", filepath.Join(c.Dir, "config.toml"))
+	c.daemon = start(t, c.Dir, filepath.Join(c.programs, "containerd"), c.env, "--config", c.Config())
 	c.await(t, func(ctx context.Context) error { return c.Ctr(ctx, "version").Run() })
 }
 
