@@ -36,6 +36,10 @@ type PullOptions struct {
 	Progress func(Event)
 }
 
+// maxLayers bounds an image's layers together, in bytes: they could not be
+// unpacked either.
+const maxLayers = 32 << 30
+
 // parallelLayers is how many layers are fetched at once, as in Docker.
 const parallelLayers = 3
 
@@ -213,6 +217,12 @@ func (p *puller) image(ctx context.Context, desc ocispec.Descriptor, single bool
 		img := Image{Target: desc, ManifestDesc: desc, Platform: f.Config.Platform}
 		if err := accept(img, p.platform); err != nil {
 			return fmt.Errorf("image %s: %w", reference.FamiliarString(p.name), err)
+		}
+	}
+	var size int64
+	for _, l := range m.Layers {
+		if size += l.Size; l.Size < 0 || size > maxLayers {
+			return fmt.Errorf("its layers have more than the %d bytes that Wherry takes: %w", int64(maxLayers), errdefs.ErrInvalidArgument)
 		}
 	}
 	eg, ctx := errgroup.WithContext(ctx)

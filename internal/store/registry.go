@@ -75,9 +75,14 @@ func (s *Store) hosts(ctx context.Context, registryHost string, auth *registry.A
 			return configSecrets(host, r)
 		},
 		UpdateClient: func(c *http.Client) error {
-			if t, ok := c.Transport.(*http.Transport); ok && s.transport != nil {
+			t, ok := c.Transport.(*http.Transport)
+			if !ok {
+				return nil // a copy of a client that was here before
+			}
+			if s.transport != nil {
 				s.transport(t)
 			}
+			c.Transport = &patient{t, s.patience}
 			return nil
 		},
 	})

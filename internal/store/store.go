@@ -52,12 +52,14 @@ type Store struct {
 	transport transportHook
 	// retryWait is the first wait before a broken download is taken up again.
 	retryWait time.Duration
+	// patience is how long a registry may be silent.
+	patience time.Duration
 }
 
 // Open opens the store in the folder root, and makes it when it isn't there.
 // It fails with errdefs.ErrUnavailable when another process has it open.
 func Open(root string) (_ *Store, err error) {
-	s := &Store{root: root, retryWait: 200 * time.Millisecond}
+	s := &Store{root: root, retryWait: 200 * time.Millisecond, patience: patience}
 	for _, dir := range []string{root, s.path("content", "blobs"), s.path("content", "ingest"), s.path("trees"), s.path("tmp")} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, s.explain(fmt.Errorf("can't make the image store: %w", err))

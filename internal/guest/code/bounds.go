@@ -21,8 +21,8 @@ const (
 	// 2 s a MiB (wazero, 75 MB); the rest is for slow machines.
 	cpuBase, cpuEach, cpuMost = 60, 30, 900
 	// It may take half of the machine's memory, within these bounds in bytes of
-	// address space. The largest modules known (75 MB) take less than 4 GiB.
-	memoryLeast, memoryMost = 2 << 30, 16 << 30
+	// address space. The largest modules known (75 MB) take less than the least.
+	memoryLeast, memoryMost = 4 << 30, 16 << 30
 	// maxCode bounds what it writes, in bytes.
 	maxCode = 8 << 30
 	// maxFiles bounds its descriptors.

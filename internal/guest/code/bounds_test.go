@@ -10,7 +10,7 @@ func TestBounds(t *testing.T) {
 			t.Errorf("%d bytes may take %d s, want %d", size, got, want)
 		}
 	}
-	for machine, want := range map[uint64]uint64{1 << 30: 2 << 30, 8 << 30: 4 << 30, 256 << 30: 16 << 30} {
+	for machine, want := range map[uint64]uint64{1 << 30: 4 << 30, 16 << 30: 8 << 30, 256 << 30: 16 << 30} {
 		if got := memoryOf(machine); got != want {
 			t.Errorf("on a machine of %d bytes a compile may have %d, want %d", machine, got, want)
 		}
