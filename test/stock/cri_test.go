@@ -11,7 +11,10 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -198,6 +201,22 @@ func (p *pod) status(id string, ended bool) (s *cri.ContainerStatus) {
 	return s
 }
 
+// named lists the processes whose names begin so, as folders of /proc.
+func named(t *testing.T, name string) (list []string) {
+	t.Helper()
+	paths, err := filepath.Glob("/proc/[0-9]*/comm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range paths {
+		// One that has gone meanwhile is none.
+		if comm, err := os.ReadFile(path); err == nil && strings.HasPrefix(string(comm), name) {
+			list = append(list, filepath.Dir(path))
+		}
+	}
+	return list
+}
+
 // left holds that a containerd has nothing any more of a pod that has ended,
 // which was the last one.
 func (k *kubelet) left(p *pod) {
@@ -215,24 +234,15 @@ func (k *kubelet) left(p *pod) {
 		}
 	}
 	k.await("nothing is left", func() error {
-		var found []string
-		for _, pattern := range []string{"/proc/[0-9]*/comm", "/run/netns/*", "/var/run/netns/*",
+		found := append(named(k.t, "containerd-shim"), named(k.t, "wherry-")...)
+		for _, pattern := range []string{"/run/netns/*", "/var/run/netns/*",
 			filepath.Join(filepath.Dir(k.c.Address), "state", "io.containerd.runtime.v2.task", "k8s.io", "*"),
 			filepath.Join(filepath.Dir(k.c.Address), "s", "*")} {
 			paths, err := filepath.Glob(pattern)
 			if err != nil {
 				k.t.Fatal(err)
 			}
-			for _, path := range paths {
-				if filepath.Base(path) == "comm" {
-					name, err := os.ReadFile(path)
-					if err != nil || !strings.HasPrefix(string(name), "containerd-shim") && !strings.HasPrefix(string(name), "wherry-") {
-						continue
-					}
-					path += " " + strings.TrimSpace(string(name))
-				}
-				found = append(found, path)
-			}
+			found = append(found, paths...)
 		}
 		if len(found) > 0 {
 			return fmt.Errorf("there are %q", found)
@@ -286,6 +296,11 @@ func TestCRI(t *testing.T) {
 					k.left(p)
 				})
 			}
+			t.Run("failures", func(t *testing.T) {
+				k := *k
+				k.t = t
+				k.failures(wasm.Name)
+			})
 		})
 	}
 }
@@ -320,6 +335,16 @@ func (k *kubelet) podOf(p *pod, wasm, sidecar string) {
 		t.Errorf("stats of the pod: %v, %v", stats, err)
 	}
 
+	for id, program := range map[string]string{server: "/probe.wasm", beside: "/probe"} {
+		r, err := k.run.ExecSync(t.Context(), &cri.ExecSyncRequest{ContainerId: id, Cmd: []string{program, "dial", "127.0.0.1:8002", "exit", "3"}, Timeout: int64(criTime.Seconds())})
+		if err != nil || r.ExitCode != 3 || string(r.Stdout) != "served 127.0.0.1:8002\n" {
+			t.Errorf("%s, run beside, gave %v, %v", program, r, err)
+		}
+	}
+	if list := named(t, "containerd-shim"); len(list) != 2 {
+		t.Errorf("a pod of guests and Linux containers has the shims %q, want one for each kind", list)
+	}
+
 	if _, err := k.run.StopContainer(t.Context(), &cri.StopContainerRequest{ContainerId: server, Timeout: 10}); err != nil {
 		t.Fatal(err)
 	}
@@ -339,4 +364,55 @@ func (k *kubelet) podOf(p *pod, wasm, sidecar string) {
 	if s := p.status(again, true); s.ExitCode != 0 {
 		t.Errorf("a later container's status is %v", s)
 	}
+}
+
+// failures holds that a pod outlives containerd, and that what a shim kept ends
+// with it and is told.
+func (k *kubelet) failures(wasm string) {
+	t := k.t
+	p := k.newPod("failures", "wherry", &cri.LinuxPodSandboxConfig{CgroupParent: "/pods-failures"})
+	id := p.start("server", wasm, "serve", "127.0.0.1:8001", "sleep")
+	p.awaitLog("server", "serving")
+	guests := named(t, "wherry-")
+	if len(guests) != 2 { // one keeps the pod
+		t.Fatalf("a pod of one guest has the processes %q", guests)
+	}
+
+	k.c.Stop(t)
+	k.c.Start(t)
+	k.await("the pod is known again", func() error {
+		r, err := k.run.PodSandboxStatus(t.Context(), &cri.PodSandboxStatusRequest{PodSandboxId: p.id})
+		if err == nil && r.Status.State != cri.PodSandboxState_SANDBOX_READY {
+			err = fmt.Errorf("it is %v", r.Status.State)
+		}
+		return err
+	})
+	if s := p.status(id, false); s.State != cri.ContainerState_CONTAINER_RUNNING {
+		t.Errorf("after containerd's restart the guest is %v", s)
+	}
+	if after := named(t, "wherry-"); !slices.Equal(after, guests) {
+		t.Errorf("after containerd's restart there are the processes %q, were %q", after, guests)
+	}
+	if s := p.status(p.start("caller", wasm, "dial", "127.0.0.1:8001"), true); s.ExitCode != 0 {
+		t.Errorf("a container that came after containerd's restart: %v", s)
+	}
+
+	shims := named(t, "containerd-shim")
+	if len(shims) != 1 {
+		t.Fatalf("a pod of guests has the shims %q", shims)
+	}
+	pid, err := strconv.Atoi(filepath.Base(shims[0]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	// 255 is containerd's own word, where it asked how the task ended before it
+	// noticed that nobody is there to tell.
+	if s := p.status(id, true); s.ExitCode != 137 && s.ExitCode != 255 {
+		t.Errorf("a guest whose shim was killed: %v", s)
+	}
+	p.end(t.Context())
+	k.left(p)
 }
