@@ -171,6 +171,9 @@ func (c *ctr) quiet() <-chan struct{} {
 func (c *ctr) signal(t task, sig syscall.Signal, paused bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), short)
 	defer cancel()
+	// Told before it is sent: the end that it brings is told by somebody else,
+	// and comes after it in every list.
+	c.emit(events.ActionKill, map[string]string{"signal": strconv.Itoa(int(sig))})
 	if err := t.Kill(ctx, uint32(sig)); err != nil && !errdefs.IsNotFound(err) && !errdefs.IsUnavailable(err) {
 		// Both of those mean that it has ended already.
 		c.d.log.Warn("a signal did not reach the container", "container", c.id, "signal", int(sig), "error", err)
@@ -186,7 +189,6 @@ func (c *ctr) signal(t task, sig syscall.Signal, paused bool) {
 			})
 		}
 	}
-	c.emit(events.ActionKill, map[string]string{"signal": strconv.Itoa(int(sig))})
 }
 
 // ContainerKill sends a signal, SIGKILL by default. A container that does not
