@@ -60,9 +60,17 @@ func (g *Group) watchEvents() (*os.File, func() bool, error) {
 		return nil, nil, os.NewSyscallError("inotify_init1", err)
 	}
 	path := filepath.Join(g.dir(""), "memory.events")
-	if _, err := unix.InotifyAddWatch(fd, path, unix.IN_MODIFY); err != nil {
-		unix.Close(fd)
-		return nil, nil, &os.PathError{Op: "inotify_add_watch", Path: path, Err: err}
+	watched := map[string]uint32{path: unix.IN_MODIFY}
+	if g.systemd {
+		// The kernel tells of changes every 10 ms, and a scope may be removed
+		// before: the folder above it tells of that.
+		watched[filepath.Dir(g.dir(""))] = unix.IN_DELETE
+	}
+	for path, events := range watched {
+		if _, err := unix.InotifyAddWatch(fd, path, events); err != nil {
+			unix.Close(fd)
+			return nil, nil, &os.PathError{Op: "inotify_add_watch", Path: path, Err: err}
+		}
 	}
 	var last uint64
 	return os.NewFile(uintptr(fd), path), func() bool {
