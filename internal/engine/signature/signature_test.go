@@ -143,6 +143,40 @@ func TestFits(t *testing.T) {
 	}
 }
 
+// TestSound: claims beyond the bytes are refused, and such debug names dropped.
+func TestSound(t *testing.T) {
+	const head = "\x00asm\x01\x00\x00\x00"
+	names := head + "\x00\x0b\x04name\x01\x04\xff\xff\xff\x07" + "\x00\x02\x01x"
+	for wasm, want := range map[string]string{
+		head:                                   head,
+		head + "\x0b\x06\x01\x01\x03abc":       head + "\x0b\x06\x01\x01\x03abc",
+		names:                                  head + "\x00\x02\x01x",
+		head + "\x00\x09\x04name\x00\x02\x01m": head + "\x00\x09\x04name\x00\x02\x01m",
+		head + "\x09\x05\xff\xff\xff\xff\x07":  "",
+		head + "\x09\x08\x01\x01\x00\xff\xff\xff\xff\x07":     "",
+		head + "\x0a\x06\x01\x04\x01\xd1\x86\x03":             "",
+		head + "\x0a\x09\x01\x07\x01\xff\xff\xff\x07\x7f\x0b": "",
+		head + "\x0b\x08\x01\x01\xff\xff\xff\xff\x07a":        "",
+	} {
+		got, err := Sound([]byte(wasm))
+		if want == "" {
+			if !errors.Is(err, engine.ErrInvalidModule) {
+				t.Errorf("%q: got %v, want ErrInvalidModule", wasm, err)
+			}
+			continue
+		}
+		if err != nil || string(got) != want {
+			t.Errorf("%q: got %q, %v, want %q", wasm, got, err, want)
+		}
+	}
+	for _, guest := range guests {
+		wasm := enginetest.Guest(t, guest)
+		if got, err := Sound(wasm); err != nil || &got[0] != &wasm[0] {
+			t.Errorf("%s: %v, or it was copied", guest, err)
+		}
+	}
+}
+
 // FuzzParse: no input makes the parser panic or take more than its share, and
 // what it accepts goes through the codec.
 func FuzzParse(f *testing.F) {
@@ -161,6 +195,11 @@ func FuzzParse(f *testing.F) {
 		back, err := Decode(s.Append(nil))
 		if err != nil || describe(back) != describe(s) {
 			t.Errorf("the codec gave %v, %v", back, err)
+		}
+		if sound, err := Sound(wasm); err == nil && len(sound) > len(wasm) {
+			t.Errorf("%d bytes became %d", len(wasm), len(sound))
+		} else if err != nil && !errors.Is(err, engine.ErrInvalidModule) {
+			t.Errorf("unclassified: %v", err)
 		}
 	})
 }

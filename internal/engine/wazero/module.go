@@ -38,6 +38,10 @@ func (e *Engine) compile(ctx context.Context, wasm []byte, offered entry) (*Modu
 	if err != nil {
 		return nil, err
 	}
+	// wazero makes room for whatever a module claims to hold.
+	if wasm, err = signature.Sound(wasm); err != nil {
+		return nil, err
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
