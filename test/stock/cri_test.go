@@ -107,9 +107,12 @@ type pod struct {
 func (k *kubelet) newPod(name, handler string, linux *cri.LinuxPodSandboxConfig) *pod {
 	k.t.Helper()
 	p := &pod{kubelet: k, config: &cri.PodSandboxConfig{
-		Metadata: &cri.PodSandboxMetadata{Name: name, Uid: name, Namespace: "default"},
-		Hostname: name, LogDirectory: k.t.TempDir(), Linux: linux,
+		Metadata:     &cri.PodSandboxMetadata{Name: name, Uid: name, Namespace: "default"},
+		LogDirectory: k.t.TempDir(), Linux: linux,
 	}}
+	if linux.GetSecurityContext().GetNamespaceOptions().GetNetwork() != cri.NamespaceMode_NODE {
+		p.config.Hostname = name // else it has the node's
+	}
 	r, err := k.run.RunPodSandbox(k.t.Context(), &cri.RunPodSandboxRequest{Config: p.config, RuntimeHandler: handler})
 	if err != nil {
 		k.t.Fatalf("make the pod: %v", err)
@@ -283,13 +286,17 @@ func TestCRI(t *testing.T) {
 		t.Run(string(set), func(t *testing.T) {
 			k := startKubelet(t, set)
 			wasm, sidecar, _ := k.loadAll()
-			for name, pids := range map[string]cri.NamespaceMode{"apart": cri.NamespaceMode_CONTAINER, "together": cri.NamespaceMode_POD} {
+			for name, share := range map[string]*cri.NamespaceOption{
+				"apart":    {Pid: cri.NamespaceMode_CONTAINER},
+				"together": {Pid: cri.NamespaceMode_POD},
+				"node":     {Pid: cri.NamespaceMode_CONTAINER, Network: cri.NamespaceMode_NODE},
+			} {
 				t.Run(name, func(t *testing.T) {
 					k := *k
 					k.t = t
 					p := k.newPod(name, "wherry", &cri.LinuxPodSandboxConfig{
 						CgroupParent:    "/pods-" + name,
-						SecurityContext: &cri.LinuxSandboxSecurityContext{NamespaceOptions: &cri.NamespaceOption{Pid: pids}},
+						SecurityContext: &cri.LinuxSandboxSecurityContext{NamespaceOptions: share},
 					})
 					k.podOf(p, wasm.Name, sidecar.Name)
 					p.end(t.Context())
@@ -308,7 +315,8 @@ func TestCRI(t *testing.T) {
 func (k *kubelet) podOf(p *pod, wasm, sidecar string) {
 	t := k.t
 	status, err := k.run.PodSandboxStatus(t.Context(), &cri.PodSandboxStatusRequest{PodSandboxId: p.id})
-	if err != nil || status.Status.State != cri.PodSandboxState_SANDBOX_READY || !strings.HasPrefix(status.Status.GetNetwork().GetIp(), "10.77.") {
+	own := p.config.Hostname != ""
+	if err != nil || status.Status.State != cri.PodSandboxState_SANDBOX_READY || strings.HasPrefix(status.Status.GetNetwork().GetIp(), "10.77.") != own {
 		t.Fatalf("the pod is %v, %v", status, err)
 	}
 	server := p.start("server", wasm, "serve", "127.0.0.1:8001", "sleep")
