@@ -52,6 +52,14 @@ type ContainerBackend interface {
 	// ContainerAttach registers the streams, calls ready, and returns when the
 	// output ended or the client left. Before start it waits for the start.
 	ContainerAttach(ctx context.Context, id string, o daemon.AttachOptions, ready func() (daemon.Streams, error)) error
+	// ContainerExecCreate answers the id of an exec that can be started once.
+	ContainerExecCreate(ctx context.Context, id string, r container.ExecCreateRequest) (string, error)
+	// ContainerExecStart runs it. With ready it calls that before, and returns
+	// when the program ended or the client left; else when the program runs. The
+	// size is that of its terminal, rows first, nil where it is not known.
+	ContainerExecStart(ctx context.Context, id string, size *[2]uint, ready func() (daemon.Streams, error)) error
+	ContainerExecInspect(ctx context.Context, id string) (container.ExecInspectResponse, error)
+	ContainerExecResize(ctx context.Context, id string, height, width uint32) error
 	ContainersPrune(ctx context.Context, filters daemon.Filters) (container.PruneReport, error)
 }
 

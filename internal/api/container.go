@@ -234,22 +234,31 @@ func (s *Server) containerWait(w http.ResponseWriter, r *http.Request, v vars) e
 }
 
 func (s *Server) containerResize(w http.ResponseWriter, r *http.Request, v vars) error {
-	height, _, err := number(r, "h")
+	height, width, err := terminalSize(r)
 	if err != nil {
 		return err
 	}
-	width, _, err := number(r, "w")
-	if err != nil {
-		return err
-	}
-	if height < 0 || height > 65535 || width < 0 || width > 65535 {
-		return invalid("a terminal has 0 to 65535 rows and columns, not %d by %d", height, width)
-	}
-	if err := s.backend.ContainerResize(r.Context(), v["id"], uint32(height), uint32(width)); err != nil {
+	if err := s.backend.ContainerResize(r.Context(), v["id"], height, width); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusOK)
 	return nil
+}
+
+// terminalSize reads the size that a terminal is to have.
+func terminalSize(r *http.Request) (height, width uint32, err error) {
+	h, _, err := number(r, "h")
+	if err != nil {
+		return 0, 0, err
+	}
+	w, _, err := number(r, "w")
+	if err != nil {
+		return 0, 0, err
+	}
+	if h < 0 || h > 65535 || w < 0 || w > 65535 {
+		return 0, 0, invalid("a terminal has 0 to 65535 rows and columns, not %d by %d", h, w)
+	}
+	return uint32(h), uint32(w), nil
 }
 
 func (s *Server) containerRemove(w http.ResponseWriter, r *http.Request, v vars) error {

@@ -50,6 +50,7 @@ func NewServer(b Backend, log *slog.Logger) *Server {
 	s.routes.add(s.containerRoutes()...)
 	s.routes.add(s.archiveRoutes()...)
 	s.routes.add(s.streamRoutes()...)
+	s.routes.add(s.execRoutes()...)
 	s.routes.add(s.imageRoutes()...)
 	s.routes.add(s.buildRoutes()...)
 	s.routes.add(s.volumeRoutes()...)

@@ -103,7 +103,7 @@ func TestErrorStatus(t *testing.T) {
 // What nothing stands behind says so in one sentence, whoever asks.
 func TestUnbuilt(t *testing.T) {
 	for _, call := range []string{
-		"POST /containers/x/exec", "POST /exec/x/start", "GET /exec/x/json", "POST /commit?container=x",
+		"POST /commit?container=x",
 		"POST /networks/create", "POST /networks/bridge/connect", "POST /networks/bridge/disconnect",
 		"GET /swarm", "POST /swarm/init", "GET /services", "GET /nodes/x", "POST /plugins/pull",
 		"POST /session", "POST /grpc", "POST /build?version=2", "POST /build?remote=https://x/y.git", "POST /build?squash=1",

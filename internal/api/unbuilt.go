@@ -23,13 +23,10 @@ func unbuilt(sentence string) handler {
 // unbuiltRoutes are the parts of the API that nothing stands behind, so that a
 // client hears why instead of a missing page.
 func unbuiltRoutes() []route {
-	exec := unbuilt("exec is not built: a Wasm module is one program, there is no second one to start in its container")
 	swarm := unbuilt("swarm is not built; Wherry is an engine for one machine")
 	plugins := unbuilt("engine plugins are not built")
 	buildkit := unbuilt("BuildKit is not built; build with DOCKER_BUILDKIT=0 or wherry build")
 	routes := []route{
-		{"POST", "/containers/{id}/exec", exec},
-		{"*", "/exec/{id}/{call}", exec},
 		{"POST", "/commit", unbuilt("commit is not built; make images with wherry build")},
 		{"*", "/containers/{id}/attach/ws", unbuilt("attach over websockets is not built; use POST attach")},
 		{"*", "/containers/{id}/checkpoints", unbuilt("checkpoints are not built")},

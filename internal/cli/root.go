@@ -91,7 +91,7 @@ func talks(cmd *cobra.Command) bool {
 // nouns are the management commands of docker/cli that Wherry has, and which
 // of their verbs it lacks with the reason.
 var nouns = map[string]map[string]string{
-	"container": {"exec": noExec, "commit": noCommit},
+	"container": {"commit": noCommit},
 	"image":     {"build": "", "import": noImport},
 	"volume":    {"update": noSwarm},
 	"system":    {"dial-stdio": ""},
@@ -99,12 +99,12 @@ var nouns = map[string]map[string]string{
 }
 
 // verbs are docker/cli's top-level commands that Wherry has, as they are.
-var verbs = words(`attach cp create diff events export history images info inspect kill load login logout logs
+var verbs = words(`attach cp create diff events exec export history images info inspect kill load login logout logs
 	pause port ps pull push rename restart rm rmi run save start stats stop tag top unpause update version wait`)
 
 // missing are docker/cli's top-level commands that are refused in one line.
 var missing = map[string]string{
-	"exec": noExec, "commit": noCommit, "import": noImport,
+	"commit": noCommit, "import": noImport,
 	"search": "search is not built: look on the registry's own site",
 	"swarm":  noSwarm, "node": noSwarm, "service": noSwarm, "stack": noSwarm, "secret": noSwarm, "config": noSwarm,
 	"plugin":     "plugins are not built",
@@ -115,7 +115,6 @@ var missing = map[string]string{
 }
 
 const (
-	noExec     = "exec is not built: a Wasm module is one program, there is no second one to start in its container"
 	noCommit   = "commit is not built: make images with wherry build"
 	noImport   = "import is not built: make images with wherry build, or load an archive with wherry load"
 	noNetworks = "making networks is not built: containers use bridge, host or none (--network)"

@@ -40,6 +40,7 @@ type Daemon struct {
 	lock    *os.File
 	started time.Time
 	walls   wallsOnce
+	execs   executions
 	may     mayCache
 
 	// ctx ends when the daemon closes; what follows containers ends with it,

@@ -59,6 +59,11 @@ type fakeTask struct {
 	updates   []*specs.LinuxResources
 	updateErr error
 	metrics   client.Metrics
+	// execs are the processes that were added; execCode and execErr are how the
+	// next ones end, or do not start.
+	execs    []*fakeExec
+	execCode int
+	execErr  error
 }
 
 func newFakeShims() *fakeShims { return &fakeShims{tasks: map[string]*fakeTask{}} }

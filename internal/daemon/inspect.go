@@ -32,7 +32,7 @@ func (d *Daemon) ContainerInspect(_ context.Context, id string, size bool) (cont
 		ID: rec.ID, Created: rec.Created.Format(time.RFC3339Nano), Name: "/" + rec.Name,
 		Path: rec.Path, Args: nonNil(rec.Args), State: stateOf(rec.State), Image: rec.Image.ID,
 		RestartCount: rec.RestartCount, Driver: driver, Platform: rec.Image.Platform.OS,
-		ExecIDs: nil, HostConfig: rec.HostConfig, Config: rec.Config,
+		ExecIDs: d.execs.of(c), HostConfig: rec.HostConfig, Config: rec.Config,
 		GraphDriver:             &storage.DriverData{Name: driver, Data: map[string]string{"LowerDir": rec.Image.Tree, "UpperDir": d.records.Upper(rec.ID)}},
 		ImageManifestDescriptor: rec.Image.Manifest,
 		Mounts:                  mountPoints(rec),

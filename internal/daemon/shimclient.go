@@ -5,10 +5,13 @@ package daemon
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net"
 	"path/filepath"
 	"time"
 
 	"github.com/containerd/errdefs"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"wherry/internal/shim/bundle"
 	"wherry/internal/shim/client"
@@ -81,6 +84,45 @@ func (t shimTask) Kill(ctx context.Context, signal uint32) error {
 // Resize implements [task].
 func (t shimTask) Resize(ctx context.Context, height, width uint32) error {
 	return t.Shim.Resize(ctx, int(width), int(height))
+}
+
+// Exec implements [task].
+func (t shimTask) Exec(ctx context.Context, id string, p *specs.Process, stdin string) (execTask, error) {
+	e, err := t.Shim.Exec(ctx, id, p, stdin)
+	if err != nil {
+		return nil, err
+	}
+	return shimExec{e}, nil
+}
+
+// shimExec is [execTask] over a connection to the real shim.
+type shimExec struct{ *client.Exec }
+
+var _ execTask = shimExec{}
+
+// Attach implements [execTask].
+func (e shimExec) Attach(ctx context.Context) (net.Conn, error) {
+	conn, err := e.Exec.Attach(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("connect to the exec's streams: %w", err)
+	}
+	return conn, nil
+}
+
+// Wait implements [execTask].
+func (e shimExec) Wait(ctx context.Context) (int, error) {
+	code, _, err := e.Exec.Wait(ctx)
+	return code, err
+}
+
+// Kill implements [execTask].
+func (e shimExec) Kill(ctx context.Context, signal uint32) error {
+	return e.Exec.Kill(ctx, int(signal))
+}
+
+// Resize implements [execTask].
+func (e shimExec) Resize(ctx context.Context, height, width uint32) error {
+	return e.Exec.Resize(ctx, int(width), int(height))
 }
 
 // Delete implements [task].

@@ -4,6 +4,7 @@ package daemon
 
 import (
 	"context"
+	"net"
 
 	"github.com/containerd/errdefs"
 	"github.com/moby/moby/api/types/container"
@@ -49,11 +50,25 @@ type task interface {
 	// Update changes the limits of a running container's cgroup.
 	Update(ctx context.Context, r *specs.LinuxResources) error
 	Metrics(ctx context.Context) (client.Metrics, error)
+	// Exec adds a further process; stdin is a value of bundle.Stdin.
+	Exec(ctx context.Context, id string, p *specs.Process, stdin string) (execTask, error)
 	// Delete forgets the ended container, and Shutdown ends its shim.
 	Delete(ctx context.Context) error
 	Shutdown(ctx context.Context) error
 	// Close ends this connection; the shim stays.
 	Close() error
+}
+
+// execTask is a further process in a container, from Exec to Delete.
+type execTask interface {
+	// Attach connects to its streams, in Docker's frames.
+	Attach(ctx context.Context) (net.Conn, error)
+	// Start answers the process's pid.
+	Start(ctx context.Context) (int, error)
+	Wait(ctx context.Context) (code int, err error)
+	Kill(ctx context.Context, signal uint32) error
+	Resize(ctx context.Context, height, width uint32) error
+	Delete(ctx context.Context) error
 }
 
 // taskState is what a shim says of its container.

@@ -225,7 +225,11 @@ func (f *further) letRun(ctx context.Context, proc *sandbox.Process) error {
 
 // failed is the end of a process that could not be started. No event tells of
 // it: Start does.
+//
+// Whoever reads its outputs sees their end.
 func (f *further) failed(err error) {
+	f.streams.Started()
+	f.streams.Drain()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.exit = bundle.ExitStatus{Code: exitCode(err), Reason: err.Error(), ExitedAt: time.Now().UTC()}

@@ -26,6 +26,8 @@ type Image struct {
 	Files map[string][]byte
 	// Entrypoint is its program.
 	Entrypoint []string
+	// Healthcheck is how its containers are checked, in the words of a Dockerfile.
+	Healthcheck []string
 	// Artifact makes a CNCF Wasm artifact of the one file instead.
 	Artifact bool
 }
@@ -56,10 +58,12 @@ func (i Image) Archive(t testing.TB) string {
 	} else {
 		archive := i.layer(t)
 		layer = add(ocispec.MediaTypeImageLayer, archive)
-		config = add(ocispec.MediaTypeImageConfig, encode(t, ocispec.Image{
-			Platform: i.Platform,
-			Config:   ocispec.ImageConfig{Entrypoint: i.Entrypoint},
-			RootFS:   ocispec.RootFS{Type: "layers", DiffIDs: []digest.Digest{digest.FromBytes(archive)}},
+		config = add(ocispec.MediaTypeImageConfig, encode(t, imageConfig{
+			Image: ocispec.Image{
+				Platform: i.Platform,
+				RootFS:   ocispec.RootFS{Type: "layers", DiffIDs: []digest.Digest{digest.FromBytes(archive)}},
+			},
+			Config: containerConfig{ocispec.ImageConfig{Entrypoint: i.Entrypoint}, health{i.Healthcheck}},
 		}))
 	}
 	manifest := add(ocispec.MediaTypeImageManifest, encode(t, ocispec.Manifest{
@@ -86,6 +90,24 @@ func (i Image) Archive(t testing.TB) string {
 	}
 	return path
 }
+
+// imageConfig is a configuration with what Docker has beyond OCI's.
+type (
+	imageConfig struct {
+		ocispec.Image
+		Config containerConfig `json:"config"`
+	}
+	containerConfig struct {
+		ocispec.ImageConfig
+		Healthcheck health `json:",omitzero"`
+	}
+	health struct {
+		Test []string `json:",omitempty"`
+	}
+)
+
+// IsZero says that there is no check.
+func (h health) IsZero() bool { return len(h.Test) == 0 }
 
 func (i Image) layer(t testing.TB) []byte { t.Helper(); return archive(t, i.Files) }
 
