@@ -306,7 +306,7 @@ func TestCRI(t *testing.T) {
 			t.Run("failures", func(t *testing.T) {
 				k := *k
 				k.t = t
-				k.failures(wasm.Name)
+				k.failures(wasm.Name, sidecar.Name)
 			})
 		})
 	}
@@ -376,7 +376,7 @@ func (k *kubelet) podOf(p *pod, wasm, sidecar string) {
 
 // failures holds that a pod outlives containerd, and that what a shim kept ends
 // with it and is told.
-func (k *kubelet) failures(wasm string) {
+func (k *kubelet) failures(wasm, sidecar string) {
 	t := k.t
 	p := k.newPod("failures", "wherry", &cri.LinuxPodSandboxConfig{CgroupParent: "/pods-failures"})
 	id := p.start("server", wasm, "serve", "127.0.0.1:8001", "sleep")
@@ -413,13 +413,17 @@ func (k *kubelet) failures(wasm string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	beside := p.start("beside", sidecar, "serve", "127.0.0.1:8002", "sleep")
+	p.awaitLog("beside", "serving")
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	// 255 is containerd's own word, where it asked how the task ended before it
 	// noticed that nobody is there to tell.
-	if s := p.status(id, true); s.ExitCode != 137 && s.ExitCode != 255 {
-		t.Errorf("a guest whose shim was killed: %v", s)
+	for _, id := range []string{id, beside} {
+		if s := p.status(id, true); s.ExitCode != 137 && s.ExitCode != 255 {
+			t.Errorf("a container whose shim was killed: %v", s)
+		}
 	}
 	p.end(t.Context())
 	k.left(p)

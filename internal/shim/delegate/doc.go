@@ -4,5 +4,6 @@
 //
 // So a Linux container gets exactly what it gets beside Wherry, in the version
 // that this machine has, and what is needed for that is not carried by every
-// WebAssembly container. The package must not know what the calls mean.
+// WebAssembly container. The package must not know what the calls mean, but for
+// those that end a container where Wherry's shim has died.
 package delegate

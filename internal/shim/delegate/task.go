@@ -15,11 +15,14 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
+	task "github.com/containerd/containerd/api/runtime/task/v2"
 	"github.com/containerd/errdefs"
 	"github.com/containerd/errdefs/pkg/errgrpc"
 	"github.com/containerd/ttrpc"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/emptypb"
 )
 
 // Program is the shim that runs Linux containers.
@@ -144,9 +147,53 @@ func Delegated(bundle string) bool {
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
+// endTime is what a living shim gets to end a container: of the 5 s that
+// containerd waits for the delete action some are for the other way.
+const endTime = 3 * time.Second
+
+// end has a shim that lives yet end and delete a container, and end itself
+// where that was its last one: nobody else has its address any more.
+func end(ctx context.Context, o Options) (*task.DeleteResponse, error) {
+	ctx, cancel := context.WithTimeout(ctx, endTime)
+	defer cancel()
+	var a address
+	data, err := os.ReadFile(filepath.Join(o.Bundle, file))
+	if err == nil {
+		err = json.Unmarshal(data, &a)
+	}
+	if err == nil {
+		err = a.check()
+	}
+	if err != nil {
+		return nil, err
+	}
+	t, err := connect(a)
+	if err != nil {
+		return nil, err
+	}
+	defer t.Close()
+	// Where it has ended already, Delete says how.
+	if err := t.Call(ctx, "Kill", &task.KillRequest{ID: o.ID, Signal: uint32(syscall.SIGKILL), All: true}, &emptypb.Empty{}); err != nil && !errdefs.IsNotFound(err) {
+		return nil, err
+	}
+	if err := t.Call(ctx, "Wait", &task.WaitRequest{ID: o.ID}, &task.WaitResponse{}); err != nil && !errdefs.IsNotFound(err) {
+		return nil, err
+	}
+	resp := &task.DeleteResponse{}
+	err = t.Call(ctx, "Delete", &task.DeleteRequest{ID: o.ID}, resp)
+	if stop := t.Call(ctx, "Shutdown", &task.ShutdownRequest{ID: o.ID}, &emptypb.Empty{}); stop != nil && !errdefs.IsUnavailable(stop) {
+		err = errors.Join(err, stop)
+	}
+	return resp, err
+}
+
 // Delete has the other shim clean up behind a container, after shims have died,
 // and gives its answer as it is.
 func Delete(ctx context.Context, o Options, run Runner) ([]byte, error) {
+	if resp, err := end(ctx, o); err == nil {
+		return proto.Marshal(resp)
+	}
+	// It has died as well, or does not end the container.
 	program, err := find()
 	if err != nil {
 		return nil, err
