@@ -62,31 +62,10 @@ func (s *screen) String() string {
 }
 
 func testTerminal(t *testing.T, e *engine) {
-	terminal, name, err := console.NewPty()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer terminal.Close()
-	user, err := os.OpenFile(name, os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := terminal.Resize(console.WinSize{Height: 30, Width: 100}); err != nil {
-		t.Fatal(err)
-	}
 	const id = "on-a-terminal"
 	cmd := e.Command(context.Background(), runArgs(opts("--rm", "-it", "--name", id), "env", "TERM", "copy")...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = user, user, user
-	err = cmd.Start()
-	user.Close()
-	if err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	terminal, shown, ended := onTerminal(t, cmd)
 	e.removeAfter(t, id)
-	var shown screen
-	go func() { _, _ = io.Copy(&shown, terminal) }() // ends with an error, as terminals do
 	await(t, "the guest's first line", func() bool { return strings.Contains(shown.String(), "xterm") })
 
 	// The size that the guest's terminal has.

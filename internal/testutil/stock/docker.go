@@ -110,3 +110,9 @@ func (d *Docker) Signal(t testing.TB, sig syscall.Signal) {
 		t.Fatal(err)
 	}
 }
+
+// Pid is the daemon's process.
+func (d *Docker) Pid() int { return d.cmd.Process.Pid }
+
+// Pid is the daemon's process.
+func (c *Containerd) Pid() int { return c.cmd.Process.Pid }

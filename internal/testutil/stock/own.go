@@ -10,6 +10,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"runtime"
@@ -61,10 +62,19 @@ func apart() int {
 		Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNS | syscall.CLONE_NEWNET | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS | unix.CLONE_NEWCGROUP,
 		Pdeathsig:  syscall.SIGKILL,
 	}
+	// The child begins when this process has left the tests' cgroups.
+	hold, begin, err := os.Pipe()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	cmd.ExtraFiles = []*os.File{hold}
 	// The signal comes when the thread ends, not when the process does.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	remove, err := inGroups(cmd.Start)
+	begin.Close()
+	hold.Close()
 	result := 1
 	if err == nil {
 		result = code(cmd.Wait())
@@ -103,6 +113,11 @@ func code(err error) int {
 // prepare makes the namespaces livable: mounts that stay inside, a /proc and a
 // /sys of their own, folders for daemons to write, a loopback.
 func prepare() error {
+	hold := os.NewFile(3, "hold")
+	if _, err := hold.Read(make([]byte, 1)); err != io.EOF {
+		return fmt.Errorf("wait for the machine's part: %w", err)
+	}
+	hold.Close()
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return err
 	}
