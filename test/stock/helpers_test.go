@@ -34,7 +34,7 @@ const (
 )
 
 // shims is a folder with the shim under every name that it is installed by.
-func shims(t *testing.T) string {
+func shims(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()
 	for _, name := range []string{"wherry", "wasmedge", "wasmtime", "wazero"} {
@@ -48,7 +48,7 @@ func shims(t *testing.T) string {
 var compiled sync.Map // of package and environment to what goBuild gave
 
 // goBuild compiles a Go program of this repository, once.
-func goBuild(t *testing.T, pkg string, env ...string) []byte {
+func goBuild(t testing.TB, pkg string, env ...string) []byte {
 	t.Helper()
 	build := sync.OnceValues(func() ([]byte, error) {
 		dir, err := os.MkdirTemp("", "guest")
@@ -73,13 +73,13 @@ func goBuild(t *testing.T, pkg string, env ...string) []byte {
 }
 
 // guest compiles a Go program of this repository for WASI.
-func guest(t *testing.T, pkg string) []byte {
+func guest(t testing.TB, pkg string) []byte {
 	t.Helper()
 	return goBuild(t, pkg, "GOOS=wasip1", "GOARCH=wasm")
 }
 
 // native compiles it for this machine, so that it needs no library.
-func native(t *testing.T, pkg string) []byte {
+func native(t testing.TB, pkg string) []byte {
 	t.Helper()
 	return goBuild(t, pkg)
 }
