@@ -40,6 +40,9 @@ type ctr struct {
 	// unplan ends the wait before a restart by policy.
 	unplan  context.CancelFunc
 	backoff restart.Backoff
+	// health is what the health check found, replaced and not changed; nil where
+	// none has begun.
+	health  *container.Health
 	waiters map[*waiter]struct{}
 	// attachers wait for the next start.
 	attachers map[*attacher]struct{}

@@ -190,9 +190,7 @@ func merge(c, image *container.Config) {
 	if c.StopSignal == "" {
 		c.StopSignal = image.StopSignal
 	}
-	if c.Healthcheck == nil {
-		c.Healthcheck = image.Healthcheck
-	}
+	c.Healthcheck = mergeCheck(c.Healthcheck, image.Healthcheck)
 	c.ExposedPorts = union(c.ExposedPorts, image.ExposedPorts)
 	c.Volumes = union(c.Volumes, image.Volumes)
 	c.Labels = union(c.Labels, image.Labels)

@@ -20,12 +20,16 @@ import (
 
 // follow waits for the end of a run and handles it.
 func (c *ctr) follow(t task, dir string) {
+	checks, enough := context.WithCancel(c.d.ctx)
+	defer enough()
+	c.watchHealth(checks)
 	for {
 		exit, err := t.Wait(c.d.ctx)
 		if c.d.ctx.Err() != nil {
 			return // the daemon closes; the container goes on
 		}
 		if err == nil {
+			enough()
 			c.finished(t, dir, exit)
 			return
 		}
@@ -33,6 +37,7 @@ func (c *ctr) follow(t task, dir string) {
 		_ = t.Close()
 		next, exit, alive := c.d.reconnect(c.id, dir)
 		if !alive {
+			enough()
 			c.finished(nil, dir, exit)
 			return
 		}

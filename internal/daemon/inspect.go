@@ -41,6 +41,9 @@ func (d *Daemon) ContainerInspect(_ context.Context, id string, size bool) (cont
 	if rec.HostConfig.LogConfig.Type == "json-file" {
 		r.LogPath = d.records.Log(rec.ID)
 	}
+	if h := c.healthNow(); h.Status != container.NoHealthcheck {
+		r.State.Health = &h
+	}
 	if size {
 		rw, root := d.sizes(rec)
 		r.SizeRw, r.SizeRootFs = &rw, &root

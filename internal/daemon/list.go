@@ -48,14 +48,18 @@ func (d *Daemon) ContainerList(ctx context.Context, o ListOptions) ([]container.
 }
 
 func (d *Daemon) summary(rec record.Container, size bool) container.Summary {
+	health := d.healthOf(rec.ID)
 	s := container.Summary{
 		ID: rec.ID, Names: []string{"/" + rec.Name}, Image: rec.Config.Image, ImageID: rec.Image.ID,
 		ImageManifestDescriptor: rec.Image.Manifest, Command: command(rec), Created: rec.Created.Unix(),
 		Ports: portSummaries(rec), Labels: rec.Config.Labels, State: rec.State.Status,
 		Status:          statusWords(rec.State, d.clock.Now()),
-		Health:          &container.HealthSummary{Status: container.NoHealthcheck},
+		Health:          &container.HealthSummary{Status: health.Status, FailingStreak: health.FailingStreak},
 		NetworkSettings: &container.NetworkSettingsSummary{Networks: networksOf(rec)},
 		Mounts:          mountPoints(rec),
+	}
+	if rec.State.Status == container.StateRunning {
+		s.Status += healthWords(health.Status)
 	}
 	if s.Labels == nil {
 		s.Labels = map[string]string{}

@@ -49,7 +49,7 @@ func (d *Daemon) listFilter(ctx context.Context, f Filters) (func(record.Contain
 			return nil, fault.Invalid("invalid filter 'health=%s': %w", s, err)
 		}
 	}
-	any("health", func(_ record.Container, v string) bool { return v == string(container.NoHealthcheck) })
+	any("health", func(r record.Container, v string) bool { return v == string(d.healthOf(r.ID).Status) })
 	any("isolation", func(_ record.Container, v string) bool { return container.Isolation(v).IsDefault() })
 	if task, err := filter.Bool(f, "is-task", false); err != nil {
 		return nil, err

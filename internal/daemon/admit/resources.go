@@ -116,8 +116,7 @@ var configRules = []rule{
 	{field: "AttachStderr", verdict: holds, why: "the client's own note"},
 	{field: "ExposedPorts"}, {field: "Tty"}, {field: "OpenStdin"}, {field: "StdinOnce"},
 	{field: "Env"}, {field: "Cmd"},
-	{field: "Healthcheck", verdict: warns, set: hasHealthcheck,
-		why: "the health check is recorded but not run: checks inside a container are not built yet"},
+	{field: "Healthcheck", verdict: refused, set: shellCheck, why: NoShell},
 	{field: "ArgsEscaped", verdict: holds, why: "of Windows only"},
 	{field: "Image"}, {field: "Volumes"}, {field: "WorkingDir"}, {field: "Entrypoint"},
 	{field: "NetworkDisabled"},
@@ -126,7 +125,10 @@ var configRules = []rule{
 	{field: "Shell", verdict: holds, why: "of builds only"},
 }
 
-func hasHealthcheck(r request) bool {
+// NoShell is why a health check in the words of a shell is not run.
+const NoShell = "a health check in the words of a shell (--health-cmd, CMD-SHELL) cannot run, there is no shell among WebAssembly programs: name a module and its arguments as a list, HEALTHCHECK CMD [\"/check.wasm\"]"
+
+func shellCheck(r request) bool {
 	h := r.c.Healthcheck
-	return h != nil && len(h.Test) > 0 && h.Test[0] != "NONE"
+	return h != nil && len(h.Test) > 0 && h.Test[0] != "NONE" && h.Test[0] != "CMD"
 }
