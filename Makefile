@@ -15,7 +15,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # How long each fuzz target runs in `make fuzz`.
 FUZZTIME ?= 5s
 
-.PHONY: build run test lint cross fuzz bench stress third-party conformance vm test-daemons clean
+.PHONY: build run test lint cross fuzz bench stress third-party conformance vm test-daemons bench-daemons clean
 
 # The command and the daemon carry no Wasm engine and need no C; the shim
 # carries wasmtime where cgo is on, and wazero alone with CGO_ENABLED=0.
@@ -80,6 +80,10 @@ fuzz:
 
 bench: build
 	$(GO) test -tags $(TAGS) -run '^$$' -bench . -benchtime 1x ./bench/...
+
+# Containers beside runc's under stock daemons, in time and memory. Needs root.
+bench-daemons: build
+	$(GO) test -tags $(TAGS),daemons -run '^$$' -bench . -benchtime 1x -timeout 30m ./test/stock
 
 clean:
 	rm -rf bin

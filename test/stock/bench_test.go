@@ -76,18 +76,44 @@ func BenchmarkBesideRunc(b *testing.B) {
 	var idle [2]float64
 	for which, r := range runtimes {
 		i := images[which]
-		i.Name, i.Entrypoint = i.Name+"-probe", []string{"/probe"}
-		i.Files = map[string][]byte{"probe": guest(b, "wherry/test/testdata/probe")}
+		i.Name, i.Entrypoint = i.Name+"-idle", []string{"/idle.wat"}
+		i.Files = map[string][]byte{"idle.wat": []byte(idleGuest)}
 		if which == 1 {
-			i.Files["probe"] = native(b, "wherry/test/testdata/probe")
+			i.Files["idle.wat"] = idleProgram(b)
 		}
 		d.Run(b, "load", "-i", i.Archive(b))
-		id := d.Run(b, "run", "-d", "--network", "none", "--runtime", r, "--platform", i.Platform.OS+"/"+i.Platform.Architecture, i.Name, "sleep")
+		id := d.Run(b, "run", "-d", "--network", "none", "--runtime", r, "--platform", i.Platform.OS+"/"+i.Platform.Architecture, i.Name)
 		idle[which] = pss(b, id, d.Run(b, "inspect", "--format", "{{.State.Pid}}", id))
 		d.Run(b, "rm", "-f", id)
 	}
 	b.ReportMetric(idle[0], "PSS-MiB")
 	b.ReportMetric(idle[1], "PSS-runc-MiB")
+}
+
+// idleGuest waits for an hour: a clock's subscription of poll_oneoff
+// (wasi_snapshot_preview1), monotonic, 3,600 s in nanoseconds.
+const idleGuest = `(module
+	(import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
+	(memory (export "memory") 1)
+	(data (i32.const 16) "\01")
+	(data (i32.const 24) "\00\a0\b8\30\46\03\00\00")
+	(func (export "_start")
+		(drop (call $poll (i32.const 0) (i32.const 64) (i32.const 1) (i32.const 128)))))`
+
+// idleProgram is as small a Linux program as C makes, without libraries to load.
+func idleProgram(b *testing.B) []byte {
+	b.Helper()
+	path := filepath.Join(b.TempDir(), "idle")
+	cmd := exec.Command("cc", "-static", "-Os", "-x", "c", "-o", path, "-")
+	cmd.Stdin = strings.NewReader("#include <unistd.h>\nint main(void) { for (;;) pause(); }\n")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		b.Fatalf("compile: %v: %s", err, out)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return data
 }
 
 func median(times []time.Duration) time.Duration {
