@@ -53,11 +53,6 @@ func hostileModules() map[string]func() []byte {
 			return function("\x00" + strings.Repeat("\x02\x40", deep) + strings.Repeat("\x0b", deep) + "\x0b")
 		},
 		"jump table": func() []byte { return function("\x00\x41\x00\x0e" + many(7*million, "\x00") + "\x00\x0b") },
-		"jump tables": func() []byte {
-			// 70 tables of 100,000 targets, each below another 1,000 blocks.
-			one := strings.Repeat("\x02\x40", 1000) + "\x41\x00\x0e" + many(100_000, "\x05") + "\x00" + strings.Repeat("\x0b", 1000)
-			return function("\x00" + strings.Repeat(one, 60) + "\x0b")
-		},
 		"locals": func() []byte {
 			// 50,000 locals in each of 100,000 functions.
 			return functions(100_000, "\x01"+number(50_000)+"\x7f\x0b")
