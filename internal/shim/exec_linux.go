@@ -1,6 +1,7 @@
 package shim
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -444,10 +445,20 @@ func (s *spec) sameUser(o *spec) bool {
 	return a.UID == b.UID && a.GID == b.GID
 }
 
-// with gives the specification of a further process in the container.
+// with gives the specification of a further process in the container. What the
+// request leaves open is as for the container's own, as with runc: a shim's score
+// for a lack of memory would be the last that a guest should have.
 func (s *spec) with(p *specs.Process) *spec {
 	o := *s
 	o.Process = p
+	if p.OOMScoreAdj == nil {
+		p.OOMScoreAdj = s.Process.OOMScoreAdj
+	}
+	if len(p.Rlimits) == 0 {
+		p.Rlimits = s.Process.Rlimits
+	}
+	p.ApparmorProfile = cmp.Or(p.ApparmorProfile, s.Process.ApparmorProfile)
+	p.SelinuxLabel = cmp.Or(p.SelinuxLabel, s.Process.SelinuxLabel)
 	if o.embedded() {
 		o.complete()
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -154,7 +155,11 @@ func TestExecOfAnotherModule(t *testing.T) {
 }
 
 func TestExecIsInTheContainer(t *testing.T) {
-	b := sleeping(t, nil)
+	score := 321
+	b := sleeping(t, func(b *box) {
+		b.spec.Process.OOMScoreAdj = &score
+		b.spec.Process.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Soft: 321, Hard: 321}}
+	})
 	ctx := b.context()
 	e, err := b.shim.Exec(ctx, "long", b.further("/app.wasm", "sleep"), "")
 	if err != nil {
@@ -172,6 +177,12 @@ func TestExecIsInTheContainer(t *testing.T) {
 	for _, key := range []string{"NoNewPrivs", "Seccomp", "CapEff", "CapBnd", "Uid"} {
 		if a, c := statusOf(t, pid, key), statusOf(t, b.pid(), key); a != c {
 			t.Errorf("%s is %s, the container's is %s", key, a, c)
+		}
+	}
+	for _, file := range []string{"oom_score_adj", "limits"} {
+		text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/" + file)
+		if err != nil || !strings.Contains(string(text), "321") {
+			t.Errorf("%s: %q, %v", file, text, err)
 		}
 	}
 	pids, err := b.shim.Pids(ctx)

@@ -54,6 +54,17 @@ func room() Options {
 	}}}
 }
 
+// further is a further process in a container with that jail.
+func further() Options {
+	o := room()
+	o.Jail.Dir = ""
+	o.Joined = &Joined{Over: o.Jail.Binds[:1], Namespaces: map[specs.LinuxNamespaceType]string{}}
+	for i, t := range []specs.LinuxNamespaceType{specs.MountNamespace, specs.IPCNamespace, specs.UTSNamespace, specs.PIDNamespace, specs.UserNamespace} {
+		o.Joined.Namespaces[t] = "/proc/9/fd/" + string(rune('3'+i))
+	}
+	return o
+}
+
 func TestPlans(t *testing.T) {
 	lesser, none := room(), room()
 	lesser.Lesser = true
@@ -85,16 +96,18 @@ func TestPlans(t *testing.T) {
 		host Host
 		opts Options
 	}{
-		"root":       {engine(), root, room()},
-		"user":       {engine(), user, room()},
-		"nonetwork":  {engine(), root, none},
-		"pod":        {pod, root, Options{Name: "guest", Loopback: true}},
-		"mapped":     {mapped, root, Options{Name: "guest"}},
-		"lesser":     {engine(), user, lesser},
-		"oldkernel":  {engine(), old, room()},
-		"nocgo-root": {engine(), without(root), Options{Name: "guest"}},
-		"nocgo-user": {engine(), without(user), Options{Name: "guest"}},
-		"pause":      {engine(), root, Options{Name: "pause", Jail: Jail{Dir: "/run/b/jail"}, Pause: true}},
+		"root":        {engine(), root, room()},
+		"user":        {engine(), user, room()},
+		"nonetwork":   {engine(), root, none},
+		"pod":         {pod, root, Options{Name: "guest", Loopback: true}},
+		"mapped":      {mapped, root, Options{Name: "guest"}},
+		"lesser":      {engine(), user, lesser},
+		"further":     {mapped, root, further()},
+		"furtheruser": {engine(), user, further()},
+		"oldkernel":   {engine(), old, room()},
+		"nocgo-root":  {engine(), without(root), Options{Name: "guest"}},
+		"nocgo-user":  {engine(), without(user), Options{Name: "guest"}},
+		"pause":       {engine(), root, Options{Name: "pause", Jail: Jail{Dir: "/run/b/jail"}, Pause: true}},
 		"labels": {engine(func(s *specs.Spec) {
 			s.Process.ApparmorProfile, s.Process.SelinuxLabel = "docker-default", "system_u:system_r:container_t:s0"
 		}), armored, Options{Name: "guest"}},
