@@ -10,7 +10,7 @@ import (
 )
 
 func TestStatusTable(t *testing.T) {
-	ops := []operation{opStart, opPause, opResume, opKill, opDelete, opResize, opCloseIO, opStats, opUpdate}
+	ops := []operation{opStart, opPause, opResume, opKill, opDelete, opResize, opCloseIO, opStats, opUpdate, opExec}
 	if len(ops) != len(operationNames) || len(statusNames) != len(allowed) {
 		t.Fatal("a status or an operation has no name")
 	}
