@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -27,6 +28,32 @@ func TestDocs(t *testing.T) {
 	}
 	if string(got) != want {
 		t.Errorf("%s is not what the tables say; go test ./internal/sandbox/seccomp -run Docs -update writes it", path)
+	}
+}
+
+// SECURITY.md lists the calls by name.
+func TestSecurityNamesTheCalls(t *testing.T) {
+	text, err := os.ReadFile("../../../SECURITY.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	kind, err := full.kind()
+	if err != nil {
+		t.Fatal(err)
+	}
+	words := strings.FieldsFunc(string(text), func(r rune) bool { return strings.ContainsRune(" ,.\n", r) })
+	total := 0
+	for _, c := range calls {
+		if c.in&kind == 0 {
+			continue
+		}
+		total++
+		if !slices.Contains(words, c.name) {
+			t.Errorf("SECURITY.md does not list %s", c.name)
+		}
+	}
+	if !strings.Contains(string(text), fmt.Sprintf("The %d are", total)) {
+		t.Errorf("SECURITY.md gives another number than %d", total)
 	}
 }
 
