@@ -89,11 +89,11 @@ func testTraps(t *testing.T, g *guests) {
 // A guest that may not have more memory says so.
 func testMemoryLimit(t *testing.T, g *guests) {
 	on(t, func(t *testing.T, options ...string) {
-		id := g.detach(t, append(options, "-m", "64m"), "probe", "grow")
+		id := g.detach(t, append(options, "-m", "256m"), "probe", "grow")
 		if code := g.Must("wait", id); code != "2" { // Go's own for out of memory
 			t.Errorf("exit code %s", code)
 		}
-		const want = "memory.grow failed at limit 64 MiB"
+		const want = "memory.grow failed at limit 256 MiB"
 		if _, logs, _ := g.Run("logs", id); !strings.Contains(logs, "wherry: "+want) {
 			t.Errorf("logs %q", logs)
 		}
