@@ -32,7 +32,7 @@ func TestDocs(t *testing.T) {
 }
 
 // SECURITY.md lists the calls by name.
-func TestSecurityNamesTheCalls(t *testing.T) {
+func TestDocsOfSecurity(t *testing.T) {
 	text, err := os.ReadFile("../../../SECURITY.md")
 	if err != nil {
 		t.Fatal(err)
