@@ -12,7 +12,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"wherry/internal/engine"
 	"wherry/internal/engine/engines"
 	"wherry/internal/wasi/host/socket"
 	"wherry/internal/wasi/preview1"
@@ -108,42 +107,12 @@ func echoPeer(b *testing.B) (port int) {
 // guestEcho is the guest on an engine.
 func guestEcho(b *testing.B, name string, wasm []byte) caller {
 	b.Helper()
-	e, err := engines.Open(name)
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { e.Close() })
 	network, err := socket.New(socket.Config{Mode: socket.ModeHost, Connect: &[]string{"api.example.com:443", "127.0.0.0/8:*"}})
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { network.Close() })
-	host, err := preview1.New(preview1.Config{Stdin: 0, Stdout: 1, Stderr: 2, Net: network})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { host.Close() })
-	module, err := e.Compile(b.Context(), wasm)
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { module.Close() })
-	store, err := e.NewStore(engine.Limits{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { store.Close() })
-	instance, err := store.Instantiate(b.Context(), module, host.Resolve)
-	if err != nil {
-		b.Fatal(err)
-	}
-	return func(export string, n ...int32) (int32, error) {
-		sum, err := instance.Call(b.Context(), export, uint64(uint32(n[0])))
-		if err != nil {
-			return 0, err
-		}
-		return int32(sum[0]), nil
-	}
+	return guestOn(b, name, wasm, preview1.Config{Stdin: 0, Stdout: 1, Stderr: 2, Net: network})
 }
 
 // bareEcho makes the same calls on blocking descriptors.

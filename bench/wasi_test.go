@@ -184,17 +184,23 @@ func ownWASI(b *testing.B, wasm []byte) caller {
 // container's level above, as in a container.
 func ourWASI(b *testing.B, name string, wasm []byte) caller {
 	b.Helper()
-	e, err := engines.Open(name)
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { e.Close() })
 	root, err := tree.New(tree.Config{Root: folder(b), Upper: filepath.Join(b.TempDir(), "upper")})
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { root.Close() })
-	host, err := preview1.New(preview1.Config{Stdin: 0, Stdout: 1, Stderr: 2, Root: root})
+	return guestOn(b, name, wasm, preview1.Config{Stdin: 0, Stdout: 1, Stderr: 2, Root: root})
+}
+
+// guestOn is a guest on an engine of ours, with what a configuration gives it.
+func guestOn(b *testing.B, name string, wasm []byte, cfg preview1.Config) caller {
+	b.Helper()
+	e, err := engines.Open(name)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { e.Close() })
+	host, err := preview1.New(cfg)
 	if err != nil {
 		b.Fatal(err)
 	}

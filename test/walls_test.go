@@ -30,20 +30,26 @@ const withoutNamespaces = "user without namespaces"
 // the walls around it are there to stop: as root and as an ordinary user, on
 // each engine.
 func TestWalls(t *testing.T) {
-	bin := probePrograms(t, "CGO_ENABLED=1")
+	eachUser(t, "CGO_ENABLED=1", func(t *testing.T, w *walls) {
+		on(t, func(t *testing.T, options ...string) {
+			t.Run("lives", func(t *testing.T) { w.lives(t, options) })
+			t.Run("own filter", func(t *testing.T) { w.ownFilter(t, options) })
+			t.Run("refused", func(t *testing.T) { w.refused(t, options) })
+			for _, call := range endingCalls {
+				t.Run(call, func(t *testing.T) { w.ends(t, options, call) })
+			}
+		})
+	})
+}
+
+// eachUser runs a test against the shim of a build, for every kind of user.
+func eachUser(t *testing.T, build string, test func(*testing.T, *walls)) {
+	bin := probePrograms(t, build)
 	busy := compileGo(t, "busy")
 	for name, uid := range wallUsers(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWalls(t, bin, uid, name == withoutNamespaces, busy)
-			on(t, func(t *testing.T, options ...string) {
-				t.Run("lives", func(t *testing.T) { w.lives(t, options) })
-				t.Run("own filter", func(t *testing.T) { w.ownFilter(t, options) })
-				t.Run("refused", func(t *testing.T) { w.refused(t, options) })
-				for _, call := range endingCalls {
-					t.Run(call, func(t *testing.T) { w.ends(t, options, call) })
-				}
-			})
+			test(t, newWalls(t, bin, uid, name == withoutNamespaces, busy))
 		})
 	}
 }
@@ -51,17 +57,11 @@ func TestWalls(t *testing.T) {
 // TestWallsWithoutCgo holds the same for the shim without cgo, which closes the
 // process in another way.
 func TestWallsWithoutCgo(t *testing.T) {
-	bin := probePrograms(t, "CGO_ENABLED=0")
-	busy := compileGo(t, "busy")
-	for name, uid := range wallUsers(t) {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			w := newWalls(t, bin, uid, name == withoutNamespaces, busy)
-			w.lives(t, nil)
-			w.refused(t, nil)
-			w.ends(t, nil, "mount")
-		})
-	}
+	eachUser(t, "CGO_ENABLED=0", func(t *testing.T, w *walls) {
+		w.lives(t, nil)
+		w.refused(t, nil)
+		w.ends(t, nil, "mount")
+	})
 }
 
 // wallUsers are the users whose engines are tried.

@@ -69,12 +69,12 @@ func Containerd(ctx context.Context, o Options) error {
 		fmt.Fprintf(o.Out, "%s: CRI runtimes %s\n", t.path, strings.Join(names, ", "))
 	}
 	fmt.Fprintf(o.Out, "%s, and give Kubernetes a RuntimeClass with handler %s\n", t.restart, Names[0])
-	return remember("containerd", record{BinDir: dir, Change: c.record()})
+	return remember("containerd", record{BinDir: dir, Change: c.record(), Restart: t.restart})
 }
 
 // UninstallContainerd takes back what Containerd did.
 func UninstallContainerd(o Options) error {
-	return o.uninstall("containerd", func(_ string, data, _ []byte) ([]byte, error) { return withoutBlock(data) }, restartContainerd)
+	return o.uninstall("containerd", func(data, _ []byte) ([]byte, error) { return withoutBlock(data) })
 }
 
 // findTarget finds the configuration to edit and reads it.

@@ -44,6 +44,8 @@ var imageStore = []string{"features", "containerd-snapshotter"}
 // imageStoreDriver is what `docker info` says of the storage driver then.
 const imageStoreDriver = "io.containerd.snapshotter.v1"
 
+const restartDocker = "restart Docker Engine: systemctl restart docker"
+
 // oldestDocker is the first major version that takes any runtime's name.
 const oldestDocker = 23
 
@@ -109,10 +111,10 @@ func Docker(ctx context.Context, o Options) error {
 			return o.withdraw(dir, err)
 		}
 		fmt.Fprintf(o.Out, "%s: features.containerd-snapshotter is true\n", config)
-		restart = "restart Docker Engine: systemctl restart docker"
+		restart = restartDocker
 	}
 	fmt.Fprintf(o.Out, "%s, then: docker run --runtime=io.containerd.wherry.v1 --platform=wasi/wasm IMAGE\n", restart)
-	return remember("docker", record{BinDir: dir, Change: c.record()})
+	return remember("docker", record{BinDir: dir, Change: c.record(), Restart: restartDocker})
 }
 
 // errNotConfirmed asks for --yes.
@@ -180,13 +182,13 @@ func checkDockerVersion(version string) error {
 
 // UninstallDocker takes back what Docker did.
 func UninstallDocker(o Options) error {
-	return o.uninstall("docker", func(path string, data []byte, original []byte) ([]byte, error) {
+	return o.uninstall("docker", func(data, original []byte) ([]byte, error) {
 		value, err := getJSON(original, imageStore)
 		if err != nil || value == nil {
 			return removeJSON(data, imageStore)
 		}
 		return setJSON(data, imageStore, value)
-	}, "restart Docker Engine: systemctl restart docker")
+	})
 }
 
 func (o Options) shim() (string, error) {

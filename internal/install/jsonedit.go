@@ -45,15 +45,14 @@ func scan(doc []byte, start int) (object, error) {
 		if !ok {
 			return o, fmt.Errorf("a name was wanted, %v was found", t)
 		}
-		m := member{name: name, nameStart: bytes.LastIndexByte(doc[:at()-1], '"')}
+		m := member{name: name}
 		var raw json.RawMessage
 		if err := dec.Decode(&raw); err != nil {
 			return o, err
 		}
 		m.valueEnd = at()
 		m.valueStart = m.valueEnd - len(raw)
-		// The quote that begins the name: Marshal and text may spell a name
-		// differently, so it is looked for between the member before and here.
+		// The first quote behind the member before begins the name.
 		from := o.open + 1
 		if n := len(o.members); n > 0 {
 			from = o.members[n-1].valueEnd

@@ -3,9 +3,7 @@ package install
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -16,6 +14,8 @@ import (
 type record struct {
 	BinDir string        `json:"binDir"`
 	Change *changeRecord `json:"change,omitempty"`
+	// Restart says how the daemon takes note of a changed configuration.
+	Restart string `json:"restart,omitempty"`
 }
 
 type changeRecord struct {
@@ -73,31 +73,34 @@ func recall(daemon string) (r record, err error) {
 
 // uninstall takes an installation back. A configuration that was edited since
 // is not put back as it was: undo takes Wherry's part out of it.
-func (o Options) uninstall(daemon string, undo func(path string, data, original []byte) ([]byte, error), restart string) error {
+func (o Options) uninstall(daemon string, undo func(data, original []byte) ([]byte, error)) error {
 	r, err := recall(daemon)
 	if err != nil {
 		return err
 	}
 	if c := r.Change; c != nil {
 		data, exists, err := readConfig(c.Path)
+		done := "as it was"
 		switch {
 		case err != nil:
 			return err
-		case !exists: // somebody has taken it away
+		case !exists:
+			done = "not there any more"
 		case bytes.Equal(data, c.After) && !c.Existed:
 			err = os.Remove(c.Path)
 		case bytes.Equal(data, c.After):
 			err = writeConfig(c.Path, c.Before)
 		default:
+			done = "without Wherry's part; what was edited since stays"
 			var out []byte
-			if out, err = undo(c.Path, data, c.Before); err == nil {
+			if out, err = undo(data, c.Before); err == nil {
 				err = writeConfig(c.Path, out)
 			}
 		}
 		if err != nil {
 			return fmt.Errorf("take Wherry's part out of %s: %w", c.Path, err)
 		}
-		fmt.Fprintf(o.Out, "%s: as it was\n%s\n", c.Path, restart)
+		fmt.Fprintf(o.Out, "%s: %s\n%s\n", c.Path, done, r.Restart)
 	}
 	used, err := elsewhere(daemon, r.BinDir)
 	if err != nil {
@@ -117,9 +120,8 @@ func (o Options) uninstall(daemon string, undo func(path string, data, original 
 	if err := os.Remove(recordPath(daemon)); err != nil {
 		return err
 	}
-	if err := os.Remove(stateDir); err != nil && !errors.Is(err, fs.ErrNotExist) && used == "" {
-		return nil // another daemon's record is there
-	}
+	// It stays where another daemon's record is in it.
+	_ = os.Remove(stateDir)
 	return nil
 }
 

@@ -19,12 +19,12 @@ const (
 // baseTemplate is how a k3s or RKE2 template takes over what those write.
 const baseTemplate = `{{ template "base" . }}` + "\n"
 
-// runtimesTable is where CRI's runtimes lie, by version of the configuration
-// (containerd's docs/cri/config.md).
-var runtimesTable = map[int64]string{
-	2: `plugins."io.containerd.grpc.v1.cri".containerd.runtimes`,
-	3: `plugins."io.containerd.cri.v1.runtime".containerd.runtimes`,
-	4: `plugins."io.containerd.cri.v1.runtime".containerd.runtimes`,
+// criPlugin is the plugin that holds CRI's runtimes, by version of the
+// configuration (containerd's docs/cri/config.md).
+var criPlugin = map[int64]string{
+	2: "io.containerd.grpc.v1.cri",
+	3: "io.containerd.cri.v1.runtime",
+	4: "io.containerd.cri.v1.runtime",
 }
 
 // configVersion reads the version of a containerd configuration.
@@ -35,7 +35,7 @@ func configVersion(doc []byte) (int64, error) {
 	if err := toml.Unmarshal(doc, &c); err != nil {
 		return 0, fmt.Errorf("not valid TOML: %w: %w", err, errdefs.ErrInvalidArgument)
 	}
-	if _, known := runtimesTable[c.Version]; !known {
+	if _, known := criPlugin[c.Version]; !known {
 		return 0, fmt.Errorf("its version is %d; versions 2, 3 and 4 are known: convert it with `containerd config migrate`: %w", c.Version, errdefs.ErrInvalidArgument)
 	}
 	return c.Version, nil
@@ -48,7 +48,7 @@ func definedRuntimes(doc []byte, version int64) ([]string, error) {
 		return nil, fmt.Errorf("not valid TOML: %w: %w", err, errdefs.ErrInvalidArgument)
 	}
 	at := c
-	for _, key := range tablePath(version) {
+	for _, key := range []string{"plugins", criPlugin[version], "containerd", "runtimes"} {
 		next, ok := at[key].(map[string]any)
 		if !ok {
 			return nil, nil
@@ -63,27 +63,19 @@ func definedRuntimes(doc []byte, version int64) ([]string, error) {
 	return names, nil
 }
 
-// tablePath is runtimesTable in its parts.
-func tablePath(version int64) []string {
-	plugin := "io.containerd.cri.v1.runtime"
-	if version == 2 {
-		plugin = "io.containerd.grpc.v1.cri"
-	}
-	return []string{"plugins", plugin, "containerd", "runtimes"}
-}
-
 // block is Wherry's part of a configuration: a CRI runtime for each name, and
 // the annotations of pods that CRI hands on. With runc, that is among them as
 // containerd has it by itself.
 func block(version int64, names []string, runc bool) []byte {
 	var b bytes.Buffer
 	b.WriteString(blockBegin)
+	table := fmt.Sprintf("plugins.%q.containerd.runtimes", criPlugin[version])
 	if runc {
-		fmt.Fprintf(&b, "[%s.runc]\n  runtime_type = \"io.containerd.runc.v2\"\n", runtimesTable[version])
+		fmt.Fprintf(&b, "[%s.runc]\n  runtime_type = \"io.containerd.runc.v2\"\n", table)
 	}
 	for _, name := range names {
 		fmt.Fprintf(&b, "[%s.%s]\n  runtime_type = \"io.containerd.%s.v1\"\n  pod_annotations = [\"wherry.*\"]\n  container_annotations = [\"wherry.*\"]\n",
-			runtimesTable[version], name, name)
+			table, name, name)
 	}
 	b.WriteString(blockEnd)
 	return b.Bytes()

@@ -11,9 +11,6 @@ import (
 // BenchmarkWalls times what a process's walls take, from its plan to its word
 // that they stand, and its end within them.
 func BenchmarkWalls(b *testing.B) {
-	if testing.Short() {
-		b.Skip("it starts processes")
-	}
 	r := newRoom(b)
 	walls, err := Enclose(r.Enclosure)
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 	"wherry/internal/guest"
 	"wherry/internal/sandbox/enter"
 	"wherry/internal/sandbox/wall"
+	"wherry/internal/testutil/kernel"
 )
 
 // status reads lines of a process's status.
@@ -33,16 +34,6 @@ func status(t testing.TB, pid int) map[string]string {
 		lines[key] = strings.Join(strings.Fields(value), " ")
 	}
 	return lines
-}
-
-// namespace names a process's namespace.
-func namespace(t *testing.T, pid any, kind string) string {
-	t.Helper()
-	link, err := os.Readlink(fmt.Sprintf("/proc/%v/ns/%s", pid, kind))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return link
 }
 
 func TestWalls(t *testing.T) {
@@ -89,11 +80,11 @@ func TestWalls(t *testing.T) {
 		}
 	}
 	for _, kind := range []string{"mnt", "ipc", "uts", "pid", "net"} {
-		if namespace(t, pid, kind) == namespace(t, "self", kind) {
+		if kernel.Namespace(t, pid, kind) == kernel.Namespace(t, os.Getpid(), kind) {
 			t.Errorf("its %s namespace is the host's", kind)
 		}
 	}
-	if own := namespace(t, pid, "user") != namespace(t, "self", "user"); own != (os.Geteuid() != 0) {
+	if own := kernel.Namespace(t, pid, "user") != kernel.Namespace(t, os.Getpid(), "user"); own != (os.Geteuid() != 0) {
 		t.Errorf("it has a user namespace of its own: %v", own)
 	}
 
@@ -153,7 +144,7 @@ func TestJailHoldsNothingElse(t *testing.T) {
 // A bind that is read-only is so below too, and what steers the kernel is
 // covered there.
 func TestMountsBelow(t *testing.T) {
-	needRoot(t)
+	kernel.NeedRoot(t)
 	r := newRoom(t)
 	dir := filepath.Join(r.dir, "mount")
 	kernel := filepath.Join(dir, "kernel")
@@ -191,7 +182,7 @@ func TestMountsBelow(t *testing.T) {
 // The user that a specification names is honoured, with no more than an exec
 // would leave it.
 func TestUser(t *testing.T) {
-	needRoot(t)
+	kernel.NeedRoot(t)
 	r := newRoom(t)
 	umask := uint32(0o27)
 	r.Spec.Process.User = specs.User{UID: 4711, GID: 4712, AdditionalGids: []uint32{4713, 4714}, Umask: &umask}
@@ -213,7 +204,7 @@ func TestUser(t *testing.T) {
 
 // Existing namespaces are joined by their paths.
 func TestJoin(t *testing.T) {
-	needRoot(t)
+	kernel.NeedRoot(t)
 	kinds := map[string]specs.LinuxNamespaceType{
 		"net": specs.NetworkNamespace, "ipc": specs.IPCNamespace, "uts": specs.UTSNamespace, "pid": specs.PIDNamespace,
 	}
@@ -228,7 +219,7 @@ func TestJoin(t *testing.T) {
 	}
 	joined, v := r.enter(t)
 	for name := range kinds {
-		if got, want := namespace(t, joined.child.PID(), name), namespace(t, pid, name); got != want {
+		if got, want := kernel.Namespace(t, joined.child.PID(), name), kernel.Namespace(t, pid, name); got != want {
 			t.Errorf("its %s namespace is %s, want %s", name, got, want)
 		}
 	}
@@ -239,7 +230,7 @@ func TestJoin(t *testing.T) {
 
 // A user namespace with mappings, and one joined by its path.
 func TestUserNamespace(t *testing.T) {
-	needRoot(t)
+	kernel.NeedRoot(t)
 	r := newRoom(t)
 	r.Spec.Hostname = ""
 	r.Spec.Linux.Namespaces = []specs.LinuxNamespace{{Type: specs.MountNamespace}, {Type: specs.UserNamespace}, {Type: specs.PIDNamespace}}
@@ -267,7 +258,7 @@ func TestUserNamespace(t *testing.T) {
 	r.Spec.Linux.Namespaces = append(r.Spec.Linux.Namespaces, specs.LinuxNamespace{Type: specs.UserNamespace, Path: path})
 	joined, _ := r.enter(t)
 	check(joined.child.PID())
-	if got, want := namespace(t, joined.child.PID(), "user"), namespace(t, s.child.PID(), "user"); got != want {
+	if got, want := kernel.Namespace(t, joined.child.PID(), "user"), kernel.Namespace(t, s.child.PID(), "user"); got != want {
 		t.Errorf("its user namespace is %s, want %s", got, want)
 	}
 }
@@ -359,7 +350,7 @@ func TestLesserWalls(t *testing.T) {
 
 // A process that hangs while it builds its walls ends with whoever waits.
 func TestHangingWall(t *testing.T) {
-	needRoot(t)
+	kernel.NeedRoot(t)
 	r := newRoom(t)
 	fifo := filepath.Join(r.dir, "fifo")
 	if err := unix.Mkfifo(fifo, 0o600); err != nil {
@@ -388,15 +379,5 @@ func TestHangingWall(t *testing.T) {
 	}
 	if err := unix.Kill(pid, 0); err != unix.ESRCH {
 		t.Errorf("the process is left: %v", err)
-	}
-}
-
-func needRoot(t *testing.T) {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("this test needs root")
-		}
-		t.Skip("this test needs root")
 	}
 }

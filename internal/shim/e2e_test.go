@@ -107,7 +107,7 @@ func newBox(t testing.TB, args ...string) *box {
 	}
 	b.spec = specs.Spec{
 		Version: specs.Version,
-		Process: &specs.Process{Args: append([]string{"/app.wasm"}, args...), Env: []string{"PATH=/bin", "A=b"}, Cwd: "/work"},
+		Process: &specs.Process{Args: append([]string{"/app.wasm"}, args...), Env: []string{"PATH=/bin", "A=b"}, Cwd: "/srv"},
 		Root:    &specs.Root{Path: filepath.Join(dir, "root")},
 		Annotations: map[string]string{
 			bundle.Module:  guest,

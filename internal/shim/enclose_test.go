@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"wherry/internal/shim/bundle"
+	"wherry/internal/testutil/kernel"
 )
 
 // statusOf reads a line of a process's status.
@@ -36,29 +37,10 @@ func statusOf(t *testing.T, pid int, key string) string {
 	return ""
 }
 
-func namespaceOf(t *testing.T, pid int, kind string) string {
-	t.Helper()
-	link, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/%s", pid, kind))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return link
-}
-
-func needRoot(t *testing.T) {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("this test needs root")
-		}
-		t.Skip("this test needs root")
-	}
-}
-
 // Under containerd the specification's namespaces are joined and its user is
 // honoured, also where the guest writes to its root.
 func TestNamespacesAndUser(t *testing.T) {
-	needRoot(t)
+	kernel.NeedRoot(t)
 	_, guest := programs(t)
 	data, err := os.ReadFile(guest)
 	if err != nil {
@@ -76,7 +58,7 @@ func TestNamespacesAndUser(t *testing.T) {
 	}()
 	b := newBox(t)
 	b.spec.Annotations = map[string]string{bundle.Cache: b.spec.Annotations[bundle.Cache]}
-	b.spec.Process.Args = []string{"/app.wasm", "write", "/work/new", "text"}
+	b.spec.Process.Args = []string{"/app.wasm", "write", "/srv/new", "text"}
 	b.spec.Process.User = specs.User{UID: 4711, GID: 4712}
 	b.spec.Linux = &specs.Linux{Namespaces: []specs.LinuxNamespace{{Type: specs.MountNamespace}, {Type: specs.PIDNamespace}}}
 	kinds := map[string]specs.LinuxNamespaceType{"net": specs.NetworkNamespace, "uts": specs.UTSNamespace, "ipc": specs.IPCNamespace}
@@ -92,7 +74,7 @@ func TestNamespacesAndUser(t *testing.T) {
 	b.create()
 	pid := b.pid()
 	for name := range kinds {
-		if got, want := namespaceOf(t, pid, name), namespaceOf(t, pod.Process.Pid, name); got != want {
+		if got, want := kernel.Namespace(t, pid, name), kernel.Namespace(t, pod.Process.Pid, name); got != want {
 			t.Errorf("its %s namespace is %s, want %s", name, got, want)
 		}
 	}
@@ -108,7 +90,7 @@ func TestNamespacesAndUser(t *testing.T) {
 		t.Errorf("exit = %+v", st)
 	}
 	var st unix.Stat_t
-	if err := unix.Stat(filepath.Join(b.spec.Root.Path, "work", "new"), &st); err != nil || st.Uid != 4711 || st.Gid != 4712 {
+	if err := unix.Stat(filepath.Join(b.spec.Root.Path, "srv", "new"), &st); err != nil || st.Uid != 4711 || st.Gid != 4712 {
 		t.Errorf("what it wrote belongs to %d:%d, %v", st.Uid, st.Gid, err)
 	}
 }
@@ -116,7 +98,7 @@ func TestNamespacesAndUser(t *testing.T) {
 // An ordinary user of a container of the embedded engine has a level of its
 // own to write to, and the code to run.
 func TestUserOfTheEngine(t *testing.T) {
-	needRoot(t)
+	kernel.NeedRoot(t)
 	b := newBox(t, "write", "/mine/new", "text")
 	b.spec.Process.User = specs.User{UID: 4711, GID: 4712}
 	mine := filepath.Join(b.spec.Root.Path, "mine")
@@ -141,7 +123,7 @@ func TestNoNetwork(t *testing.T) {
 	b := newBox(t, "sleep")
 	b.spec.Annotations[bundle.Network] = "none"
 	b.create()
-	if pid := b.pid(); namespaceOf(t, pid, "net") == namespaceOf(t, os.Getpid(), "net") {
+	if pid := b.pid(); kernel.Namespace(t, pid, "net") == kernel.Namespace(t, os.Getpid(), "net") {
 		t.Error("it has the host's network")
 	}
 }
@@ -149,7 +131,7 @@ func TestNoNetwork(t *testing.T) {
 // A wall that the specification asks for and that cannot be built is told, and
 // fails the container.
 func TestWallThatFails(t *testing.T) {
-	needRoot(t)
+	kernel.NeedRoot(t)
 	b := newBox(t, "exit", "0")
 	b.spec.Linux = &specs.Linux{Namespaces: []specs.LinuxNamespace{{Type: specs.MountNamespace}, {Type: specs.NetworkNamespace, Path: "/nowhere"}}}
 	b.start()
@@ -174,14 +156,14 @@ func TestWallsInAdvance(t *testing.T) {
 	b := newBox(t, "exit", "0")
 	b.spec.Annotations[bundle.ModuleDigest] = digest.FromBytes(module).String()
 	b.start()
-	host := namespaceOf(t, os.Getpid(), "mnt")
+	host := kernel.Namespace(t, os.Getpid(), "mnt")
 	early := 0
 	for deadline := time.Now().Add(20 * time.Second); early == 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("no process stands within its walls before Create")
 		}
 		for pid := range containersOf(t, shim) {
-			if link, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", pid)); err == nil && !had[pid] && link != namespaceOf(t, os.Getpid(), "pid") {
+			if link, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", pid)); err == nil && !had[pid] && link != kernel.Namespace(t, os.Getpid(), "pid") {
 				early = pid
 			}
 		}
@@ -189,7 +171,7 @@ func TestWallsInAdvance(t *testing.T) {
 	if _, err := b.shim.Create(b.context()); err != nil {
 		t.Fatal(err)
 	}
-	if pid := b.pid(); pid != early || namespaceOf(t, pid, "mnt") == host {
+	if pid := b.pid(); pid != early || kernel.Namespace(t, pid, "mnt") == host {
 		t.Errorf("the container's process is %d, made in advance was %d", pid, early)
 	}
 }

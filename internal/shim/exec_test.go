@@ -18,6 +18,7 @@ import (
 
 	"wherry/internal/shim/bundle"
 	"wherry/internal/shim/client"
+	"wherry/internal/testutil/kernel"
 )
 
 // sleeping is a container whose guest sleeps.
@@ -170,7 +171,7 @@ func TestExecIsInTheContainer(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, kind := range []string{"pid", "ipc", "uts", "net", "user"} {
-		if a, c := namespaceOf(t, pid, kind), namespaceOf(t, b.pid(), kind); a != c {
+		if a, c := kernel.Namespace(t, pid, kind), kernel.Namespace(t, b.pid(), kind); a != c {
 			t.Errorf("%s namespace %s, the container's is %s", kind, a, c)
 		}
 	}

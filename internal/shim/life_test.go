@@ -127,7 +127,7 @@ func TestEnvironment(t *testing.T) {
 	b.run().wait()
 	// Where the machine has certificates guests are told.
 	got := strings.Replace(b.logged("stdout"), "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt\n", "", 1)
-	if want := "PATH=/bin\nA=b\nPWD=/work\nHOSTNAME=box\ncwd /work <nil>\n"; got != want {
+	if want := "PATH=/bin\nA=b\nPWD=/srv\nHOSTNAME=box\ncwd /srv <nil>\n"; got != want {
 		t.Errorf("environment = %q, want %q", got, want)
 	}
 }

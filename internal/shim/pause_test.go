@@ -17,6 +17,7 @@ import (
 
 	"wherry/internal/sandbox/enter"
 	"wherry/internal/shim/bundle"
+	"wherry/internal/testutil/kernel"
 )
 
 // pausePSS bounds the memory of a process that keeps a pod, in kB, each page
@@ -26,7 +27,7 @@ const pausePSS = 2000
 // newPause describes the container that keeps a pod, as CRI does.
 func newPause(t *testing.T) *box {
 	t.Helper()
-	needRoot(t)
+	kernel.NeedRoot(t)
 	b := newBox(t)
 	b.spec.Process.Args = []string{"/pause"}
 	b.spec.Annotations = map[string]string{bundle.Sandbox: "pod", bundle.ContainerType: bundle.PodSandbox}
@@ -82,7 +83,7 @@ func TestPause(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"pid", "ipc", "uts", "net", "mnt"} {
-		if namespaceOf(t, pid, name) == namespaceOf(t, os.Getpid(), name) {
+		if kernel.Namespace(t, pid, name) == kernel.Namespace(t, os.Getpid(), name) {
 			t.Errorf("its %s namespace is the host's", name)
 		}
 	}
@@ -137,7 +138,7 @@ func TestPodEndsWithItsLastContainer(t *testing.T) {
 	pause := newPause(t).run()
 	c := pause.joinPod("loop")
 	for _, name := range []string{"pid", "ipc", "uts", "net"} {
-		if got, want := namespaceOf(t, c.pid(), name), namespaceOf(t, pause.pid(), name); got != want {
+		if got, want := kernel.Namespace(t, c.pid(), name), kernel.Namespace(t, pause.pid(), name); got != want {
 			t.Errorf("its %s namespace is %s, want the pod's, %s", name, got, want)
 		}
 	}

@@ -20,7 +20,7 @@ func TestOwnRoot(t *testing.T) {
 	}
 	b := newBox(t)
 	b.spec.Annotations = map[string]string{bundle.Cache: b.spec.Annotations[bundle.Cache]}
-	b.spec.Process.Args = []string{"/app.wasm", "write", "/work/new", "text"}
+	b.spec.Process.Args = []string{"/app.wasm", "write", "/srv/new", "text"}
 	for name, content := range map[string][]byte{"app.wasm": data, "data": []byte("a name like any other")} {
 		if err := os.WriteFile(filepath.Join(b.spec.Root.Path, name), content, 0o600); err != nil {
 			t.Fatal(err)
@@ -29,7 +29,7 @@ func TestOwnRoot(t *testing.T) {
 	if st := b.run().wait(); st.Code != 0 {
 		t.Errorf("exit = %+v", st)
 	}
-	if text, err := os.ReadFile(filepath.Join(b.spec.Root.Path, "work", "new")); err != nil || string(text) != "text" {
+	if text, err := os.ReadFile(filepath.Join(b.spec.Root.Path, "srv", "new")); err != nil || string(text) != "text" {
 		t.Errorf("the root has %q, %v", text, err)
 	}
 	names, err := filepath.Glob(filepath.Join(b.spec.Root.Path, "*"))

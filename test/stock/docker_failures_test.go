@@ -137,13 +137,23 @@ func checkGone(t *testing.T, e *engine, id string) {
 
 func testContainerdRestarted(t *testing.T, e *engine) {
 	id := e.detach(t, opts("-p", "8082:9000"), "serve", ":9000", "sleep")
+	e.outlives(t, id, e.Containerd)
+}
+
+// outlives holds that a container goes on while a daemon is not there, and
+// obeys when it is back.
+func (e *engine) outlives(t *testing.T, id string, daemon interface {
+	Stop(testing.TB)
+	Start(testing.TB)
+}) {
+	t.Helper()
 	e.awaitLog(t, id, "sleeping")
 	pid := e.pid(t, id)
-	e.Containerd.Stop(t)
+	daemon.Stop(t)
 	if !running(pid) {
-		t.Error("the guest ended with containerd")
+		t.Errorf("the guest ended with %T", daemon)
 	}
-	e.Containerd.Start(t)
+	daemon.Start(t)
 	e.use(t, id, pid)
 }
 
@@ -170,14 +180,7 @@ func testDockerdRestarted(t *testing.T, e *engine) {
 	e.configure(t, map[string]any{"live-restore": true})
 	defer e.configure(t, map[string]any{"live-restore": false})
 	id := e.detach(t, nil, "serve", ":9000", "sleep")
-	e.awaitLog(t, id, "sleeping")
-	pid := e.pid(t, id)
-	e.Docker.Stop(t)
-	if !running(pid) {
-		t.Error("the guest ended with dockerd")
-	}
-	e.Docker.Start(t)
-	e.use(t, id, pid)
+	e.outlives(t, id, e.Docker)
 }
 
 // configure changes the daemon's settings while it runs.

@@ -1,5 +1,6 @@
 //go:build tools
 
+// Package tools pins the version of the plugins that give a pod its network, for scripts/stock-daemons to build.
 package tools
 
 import (
