@@ -1,6 +1,8 @@
 package sandbox
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"sync"
@@ -13,13 +15,14 @@ import (
 
 // host is what walls may be built on here. It is found once.
 var host = sync.OnceValue(func() wall.Host {
+	landlock, _ := Landlock() // what is missing is not built on
 	return wall.Host{
 		UID: uint32(os.Geteuid()), GID: uint32(os.Getegid()),
 		Privileged:   effective(unix.CAP_SYS_ADMIN),
 		CanFork:      enter.CanFork,
 		MountSetattr: hasMountSetattr(),
 		Initramfs:    onInitramfs(),
-		Landlock:     landlockABI(),
+		Landlock:     landlock,
 		LastCap:      lastCap(),
 		Setgroups:    setgroupsAllowed(),
 		AppArmor:     appArmor(),
@@ -64,14 +67,20 @@ func onInitramfs() bool {
 	return initial
 }
 
-// landlockABI is the version of landlock, 0 where there is none
-// (landlock_create_ruleset(2)).
-func landlockABI() int {
+// Landlock is the version of the kernel's landlock, 0 where there is none, with
+// why not (landlock_create_ruleset(2)).
+func Landlock() (abi int, why error) {
 	n, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
-	if errno != 0 {
-		return 0
+	switch errno {
+	case 0:
+		return int(n), nil
+	case unix.EOPNOTSUPP:
+		return 0, errors.New("the kernel has landlock, but it was not switched on at boot (lsm=)")
+	case unix.ENOSYS:
+		return 0, errors.New("the kernel has no landlock, which came with Linux 5.13")
+	default:
+		return 0, fmt.Errorf("landlock: %w", errno)
 	}
-	return int(n)
 }
 
 // lastCap is the highest capability that the kernel knows.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 
 	task "github.com/containerd/containerd/api/runtime/task/v2"
@@ -55,7 +54,7 @@ func (s *service) passOn(ctx context.Context, r *task.CreateTaskRequest, why err
 	if o.Input, err = os.ReadFile(filepath.Join(r.Bundle, startInput)); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
-	t, err := delegate.Start(ctx, o, (*exec.Cmd).Run)
+	t, err := delegate.Start(ctx, o)
 	if errdefs.IsNotFound(err) {
 		return nil, fmt.Errorf("%w; %w", why, err)
 	}
@@ -135,5 +134,5 @@ func passing[Q, R any, PQ interface {
 
 // removePassedOn is the delete action for a container that was passed on.
 func removePassedOn(ctx context.Context, o options, dir string) ([]byte, error) {
-	return delegate.Delete(ctx, delegate.Options{Namespace: o.namespace, ID: o.id, Bundle: dir, Address: o.address, Debug: o.debug}, (*exec.Cmd).Run)
+	return delegate.Delete(ctx, delegate.Options{Namespace: o.namespace, ID: o.id, Bundle: dir, Address: o.address, Debug: o.debug})
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"wherry/internal/engine/engines"
+	"wherry/internal/sandbox"
 	"wherry/internal/sandbox/cgroup"
 	"wherry/internal/sandbox/seccomp"
 	"wherry/internal/shim/bundle"
@@ -67,7 +68,7 @@ func walls() bundle.Walls {
 		w.Pidns = what("pidns", tryNamespaces(own|unix.CLONE_NEWNS|unix.CLONE_NEWPID))
 		w.Netns = what("netns", tryNamespaces(own|unix.CLONE_NEWNS|unix.CLONE_NEWNET))
 	}
-	abi, err := landlock()
+	abi, err := sandbox.Landlock()
 	w.Landlock = abi
 	what("landlock", err)
 	w.Seccomp = what("seccomp", seccomp.Supported())
@@ -119,19 +120,4 @@ func whyNoUsers(err error) string {
 		}
 	}
 	return err.Error()
-}
-
-// landlock is the version of the kernel's ABI (landlock_create_ruleset(2)).
-func landlock() (int, error) {
-	n, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
-	switch errno {
-	case 0:
-		return int(n), nil
-	case unix.EOPNOTSUPP:
-		return 0, errors.New("the kernel has landlock, but it was not switched on at boot (lsm=)")
-	case unix.ENOSYS:
-		return 0, errors.New("the kernel has no landlock, which came with Linux 5.13")
-	default:
-		return 0, fmt.Errorf("landlock: %w", errno)
-	}
 }

@@ -83,12 +83,8 @@ func publisher() string {
 	return ""
 }
 
-// Runner runs a command to its end. It is the caller's, who may have to see to
-// it that nobody else waits for the child.
-type Runner func(*exec.Cmd) error
-
 // Start has the other shim started for a container, and connects to it.
-func Start(ctx context.Context, o Options, run Runner) (*Task, error) {
+func Start(ctx context.Context, o Options) (*Task, error) {
 	program, err := find()
 	if err != nil {
 		return nil, err
@@ -96,7 +92,7 @@ func Start(ctx context.Context, o Options, run Runner) (*Task, error) {
 	cmd := o.command(ctx, program, "start")
 	var stdout, stderr bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(o.Input), &stdout, &stderr
-	if err := run(cmd); err != nil {
+	if err := cmd.Run(); err != nil {
 		return nil, fmt.Errorf("start %s for a Linux container: %w: %s", Program, err, strings.TrimSpace(stderr.String()))
 	}
 	a, err := parse(stdout.Bytes())
@@ -189,7 +185,7 @@ func end(ctx context.Context, o Options) (*task.DeleteResponse, error) {
 
 // Delete has the other shim clean up behind a container, after shims have died,
 // and gives its answer as it is.
-func Delete(ctx context.Context, o Options, run Runner) ([]byte, error) {
+func Delete(ctx context.Context, o Options) ([]byte, error) {
 	if resp, err := end(ctx, o); err == nil {
 		return proto.Marshal(resp)
 	}
@@ -201,7 +197,7 @@ func Delete(ctx context.Context, o Options, run Runner) ([]byte, error) {
 	cmd := o.command(ctx, program, "-bundle", o.Bundle, "delete")
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := run(cmd); err != nil {
+	if err := cmd.Run(); err != nil {
 		return nil, fmt.Errorf("clean up behind a Linux container: %w: %s", err, strings.TrimSpace(stderr.String()))
 	}
 	return stdout.Bytes(), nil
